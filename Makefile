@@ -1,0 +1,49 @@
+# Weft: everything a newcomer needs is `make demo`, `make test` and `make check`.
+#
+# PYTHON is the interpreter that .venv is made from (3.11 or later); everything else runs inside .venv.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+STAMP  := .venv/.prepared
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt docs lock clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+setup: $(STAMP) ## prepare .venv with everything that tests and tools need
+	@:
+
+$(STAMP): pyproject.toml locks/dev.txt .ci/make-venv
+	@PYTHON="$(PYTHON)" .ci/make-venv .venv locks/dev.txt
+	@touch $@
+
+demo: setup ## a small shop with the gateway in front of it
+	@$(BIN)/weft demo $(ARGS)
+
+test: setup ## run the tests (ARGS="-k purge" for some of them, WORKERS=0 for one process)
+	@.ci/system-packages
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: setup ## format, lint, types, imports, generated docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m gateway.settings fresh
+
+fmt: setup ## put the code into shape
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+docs: setup ## write the generated pages anew
+	@$(BIN)/python -m gateway.settings write
+
+lock: ## try the newest allowed versions and write them to locks/
+	@PYTHON="$(PYTHON)" .ci/make-locks
+
+clean: ## remove everything that a command has made
+	@rm -rf .venv build dist .coverage* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

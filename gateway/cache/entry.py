@@ -1,0 +1,186 @@
+"""A stored response. Written once; what changes later (a purge, a compressed copy, what was rendered last) is marked below.
+
+The header section is kept as it goes over the wire, minus what belongs to one connection and what is made anew for each use (Age,
+Cache-Status, Content-Length). That is a third of the memory of a list of pairs, and most uses just copy it out.
+"""
+
+from __future__ import annotations
+
+from gateway.cache.key import Key
+from gateway.cache.policy import Stored
+from gateway.cache.variant import NominatedValues, VaryNames
+from gateway.semantics.fields import HOP_BY_HOP, connection_options
+from gateway.semantics.message import Fields, first
+
+__all__ = ["OVERHEAD", "Entry", "decode_block", "encode_block", "merge_fields", "stored_fields"]
+
+OVERHEAD = 1100
+"""Bytes that an entry costs beside body, header and key: objects, index and queue. Measured: loadtests/bench/memory_bound.py."""
+
+NEVER_STORED = HOP_BY_HOP | {
+    b"age",  # made anew for each use
+    b"content-length",  # that of what is sent, which may be a part or a compressed copy
+    b"trailer",  # trailer sections are not stored; RFC 9111 §3.1 allows that
+    b"surrogate-control",  # for us alone: Edge Architecture §2.1 has it removed
+    b"weft-cache-control",
+}
+
+# A 304 has no content, so what describes content may be that of the empty one. RFC 9111 §3.2
+_KEPT_ON_FRESHENING = frozenset({b"content-length", b"content-encoding", b"content-range"})
+
+
+class Entry:
+    """Stored status, header section and content, with what decides its reuse.
+
+    key, route      primary key, and the name of the route that it came through
+    vary, nominated the secondary key
+    block           header section on the wire: lower-case names, CRLF after each line, no blank line
+    body            the content; b"" when only parts are there
+    parts           None for a whole response; else (start, octets) of what is held, sorted, never touching
+    length          octets of the whole representation; None when only parts are there and nobody said
+    born, lifetime  epoch seconds, seconds: age is now - born, fresh while it is less than lifetime
+    etag, modified, language, date      from the header section, for validation and selection
+    tags            surrogate keys and cache groups
+    stamp           the purge ledger's sequence when its fetch began
+    """
+
+    __slots__ = (
+        "block",
+        "body",
+        "born",
+        "checked",
+        "codings",
+        "cost",
+        "date",
+        "etag",
+        "explicit",
+        "fresh_until",
+        "frequency",
+        "key",
+        "language",
+        "length",
+        "lifetime",
+        "modified",
+        "nominated",
+        "parts",
+        "queue",
+        "ready",
+        "ready_second",
+        "retry_at",
+        "route",
+        "shared",
+        "stale_error_until",
+        "stale_on_request",
+        "stale_until",
+        "stamp",
+        "status",
+        "tags",
+        "transform",
+        "validate",
+        "vary",
+    )
+
+    def __init__(
+        self,
+        key: Key,
+        route: str,
+        status: int,
+        fields: Fields,
+        body: bytes,
+        terms: Stored,
+        *,
+        nominated: NominatedValues,
+        tags: tuple[bytes, ...],
+        stamp: int,
+        parts: tuple[tuple[int, bytes], ...] | None = None,
+        length: int | None = None,
+    ) -> None:
+        self.key = key
+        self.route = route
+        self.status = status
+        self.block = encode_block(fields)
+        self.body = body
+        self.parts = parts
+        self.length = len(body) if parts is None else length
+        self.etag = first(fields, b"etag")
+        self.modified = first(fields, b"last-modified")
+        self.language = first(fields, b"content-language")
+        self.vary: VaryNames = terms.vary
+        self.nominated = nominated
+        self.tags = tags
+        self.stamp = stamp
+        self.born = terms.born
+        self.date = terms.date
+        self.lifetime = terms.lifetime
+        self.explicit = terms.explicit
+        self.validate = terms.validate
+        self.shared = terms.shared
+        self.transform = terms.transform
+        self.fresh_until = terms.born if terms.validate else terms.born + terms.lifetime
+        self.stale_until = self.fresh_until + terms.windows.while_revalidate
+        self.stale_error_until = self.fresh_until + terms.windows.if_error
+        self.stale_on_request = terms.windows.on_request
+        # ---- what changes later
+        self.checked = stamp  # the ledger's sequence up to which no purge has hit this entry
+        self.retry_at = 0.0  # after a failed revalidation: not asked again before this moment
+        self.frequency = 0  # uses since it was last considered for eviction, at most 3
+        self.queue: object = None  # the store's queue that holds it; None when it is in none
+        self.codings: dict[bytes, bytes | None] = {}  # compressed copies; None: does not get smaller
+        self.ready: object = None  # the plain answer as the flow rendered it in ready_second; belongs to the flow
+        self.ready_second = -1
+        held = len(body) if parts is None else sum(len(octets) for _, octets in parts)
+        self.cost = OVERHEAD + held + len(self.block) + len(key[2]) + 130 * len(tags) + sum(len(value or b"") for value in nominated)
+
+    def age(self, now: float) -> int:
+        """Current age in whole seconds. RFC 9111 §4.2.3, §5.1."""
+        return max(0, int(now - self.born))
+
+    def fields(self) -> Fields:
+        """The stored header section as pairs."""
+        return decode_block(self.block)
+
+    def soften(self, now: float, grace: float) -> None:
+        """A soft purge: stale from now on, yet servable for grace seconds while it is refreshed, if it may be stale at all.
+
+        now: epoch seconds.
+        """
+        if self.fresh_until > now:
+            may_be_stale = self.stale_on_request or self.stale_until > self.fresh_until
+            self.fresh_until = now
+            self.stale_until = now + grace if may_be_stale else now
+            self.stale_error_until = max(now, min(self.stale_error_until, now + 86_400.0)) if may_be_stale else now
+        self.ready = None
+
+
+def encode_block(fields: Fields) -> bytes:
+    """Field lines, each with its CRLF."""
+    return b"".join([b"%s: %s\r\n" % field for field in fields])
+
+
+def decode_block(block: bytes) -> Fields:
+    """The inverse of encode_block."""
+    pairs = []
+    for line in block.split(b"\r\n"):
+        if line:
+            name, _, value = line.partition(b": ")
+            pairs.append((name, value))
+    return pairs
+
+
+def stored_fields(fields: Fields, terms: Stored, tag_fields: tuple[bytes, ...], date: bytes) -> Fields:
+    """What of a response's header section is kept. RFC 9111 §3.1. date: HTTP-date for a response that has none (RFC 9110 §6.6.1)."""
+    drop = NEVER_STORED | connection_options(fields) | terms.omit
+    kept = [field for field in fields if field[0] not in drop and field[0] not in tag_fields]
+    if first(kept, b"date") is None:
+        kept.append((b"date", date))
+    return kept
+
+
+def merge_fields(stored: Fields, update: Fields) -> Fields:
+    """Stored header section with the fields of a 304 or HEAD put in the place of those of the same name. RFC 9111 §3.2.
+
+    update: already without what is never stored.
+    """
+    news = [field for field in update if field[0] not in _KEPT_ON_FRESHENING]
+    replaced = {name for name, _ in news}
+    return [field for field in stored if field[0] not in replaced] + news

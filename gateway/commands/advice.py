@@ -1,0 +1,111 @@
+"""What is legal in the settings and may still not be meant. Each line says what follows from it; none stops the gateway."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.settings import Network, Secret, Settings, Upstream
+
+__all__ = ["advice"]
+
+SHORTEST_TOKEN = 16
+_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - named to warn of them
+_INSIDE = (".internal", ".local", ".lan", ".localhost", ".test", ".cluster.local", ".svc", ".home.arpa")
+"""Endings of names that public DNS does not give out, or that only mean something inside a network."""
+
+
+def advice(settings: Settings) -> Iterator[str]:
+    """All of it, one line each. Looks at files that are named, asks no network."""
+    yield from _about_access(settings)
+    yield from _about_origins(settings)
+    yield from _about_the_cache(settings)
+
+
+def _about_access(settings: Settings) -> Iterator[str]:
+    if not settings.purge.tokens:
+        yield "purge.tokens is empty: nobody can purge"
+    for name, tokens in (("purge.tokens", settings.purge.tokens), ("debug.tokens", settings.debug.tokens)):
+        yield from _about_tokens(name, tokens)
+    if settings.server.host in _EVERYWHERE and not settings.proxy.trusted_proxies:
+        yield (
+            f"server.host is {settings.server.host} and proxy.trusted_proxies is empty: "
+            "behind a load balancer, every visitor will seem to come from its address"
+        )
+    if any(_is_everybody(network) for network in settings.proxy.trusted_proxies):
+        yield "proxy.trusted_proxies holds everybody: any client can claim any address, host and scheme"
+    if settings.metrics.enabled and any(_is_everybody(network) for network in settings.metrics.allow):
+        yield "metrics.allow holds everybody: anybody can read /_weft/metrics"
+    if settings.debug.server_timing == "always":
+        yield "debug.server_timing is always: anybody can tell a hit from a miss, and what the origin takes"
+    if settings.log.access != "off" and settings.log.client_address == "full":
+        yield "log.client_address is full: the access log holds personal data"
+
+
+def _about_tokens(name: str, tokens: tuple[Secret, ...]) -> Iterator[str]:
+    for index, token in enumerate(tokens):
+        if len(token.reveal()) < SHORTEST_TOKEN:
+            yield f"{name}[{index}] is shorter than {SHORTEST_TOKEN} characters: it can be guessed"
+
+
+def _about_origins(settings: Settings) -> Iterator[str]:
+    named = {route.origin for route in settings.routes}
+    if settings.upstream.url:
+        yield from _about_origin("upstream", settings.upstream, settings)
+    for name, origin in settings.origins.items():
+        yield from _about_origin(f"origins.{name}", origin, settings)
+        if name not in named:
+            yield f"origins.{name} is named by no route: it will get no request"
+
+
+def _about_origin(name: str, origin: Upstream, settings: Settings) -> Iterator[str]:
+    url = urlsplit(origin.url)
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    if url.scheme == "http" and _is_public(host):
+        yield f"{name}.url is plain http to {host}: pages and cookies travel readable, and can be changed on the way"
+    if url.scheme == "https" and not origin.tls_verify:
+        yield f"{name}.tls_verify is false: anybody on the way can be the origin"
+    if origin.tls_ca_file and not Path(origin.tls_ca_file).is_file():
+        yield f"{name}.tls_ca_file: there is no file {origin.tls_ca_file}; the gateway will not start with it"
+    if (
+        port == settings.server.port
+        and _is_loopback(host)
+        and (settings.server.host in _EVERYWHERE or _is_loopback(settings.server.host))
+    ):
+        yield f"{name}.url is where the gateway itself listens: every request would come back to it"
+
+
+def _about_the_cache(settings: Settings) -> Iterator[str]:
+    if settings.cache.mode == "bypass":
+        yield "cache.mode is bypass: nothing is cached but where a route says standard"
+    if settings.cache.store_cookies:
+        yield "cache.store_cookies is true: pages that set a cookie and call themselves public are stored, and later visitors get no cookie"
+    rules = [("query", settings.query)] + [
+        (f"routes[{n}].query", route.query) for n, route in enumerate(settings.routes) if route.query
+    ]
+    for name, query in rules:
+        if query.mode in {"keep", "drop"} and not query.names:
+            effect = "no parameter is left" if query.mode == "keep" else "nothing is dropped"
+            yield f"{name}.mode is {query.mode} and {name}.names is empty: {effect}"
+
+
+def _is_everybody(network: Network) -> bool:
+    return network.prefixlen == 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_public(host: str) -> bool:
+    """Whether an address or name is likely reached over other people's networks. A name without a dot is a neighbour's."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." in host and not host.endswith(_INSIDE)
+    return address.is_global

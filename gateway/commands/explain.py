@@ -1,0 +1,3 @@
+"""x"""
+def add_arguments(p): ...
+def run(n): return 1

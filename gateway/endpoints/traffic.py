@@ -1,0 +1,194 @@
+"""The catch-all: everything that is not ours goes through the flow. Plain ASGI, so that it runs on any server.
+
+On our own server the request comes ready made in the scope's extensions, with 1xx responses and tunnels; elsewhere it is made from the scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from time import perf_counter
+from typing import Any
+
+from gateway.cache.key import key_text
+from gateway.clock import Clock
+from gateway.errors import BadRequest, UpstreamError
+from gateway.flow.page import Page
+from gateway.flow.response import Response
+from gateway.listener.cycle import Message, ResponseCutShort
+from gateway.listener.head import host_of
+from gateway.listener.proxies import TrustedProxies
+from gateway.listener.tunnel import ClientTunnel, relay_tunnel
+from gateway.semantics.message import Fields, Request, first
+from gateway.telemetry.account import Account
+
+__all__ = ["Traffic"]
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Traffic:
+    """An ASGI application. may_debug: whether a token opens the debug header; timing: who gets Server-Timing."""
+
+    def __init__(self, page: Page, account: Account, clock: Clock, proxies: TrustedProxies, may_debug: Callable[[bytes], bool], timing: str) -> None:
+        self.page = page
+        self.account = account
+        self.clock = clock
+        self.proxies = proxies
+        self.may_debug = may_debug
+        self.timing = timing
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One HTTP request. WebSockets reach us as HTTP on our own server; elsewhere they are refused by closing."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1013, "reason": "WebSockets pass through Weft's own server only"})
+            return
+        ours = scope.get("extensions", {}).get("weft")
+        if ours is not None:
+            await self._carry(ours["request"], send, ours["tunnel"], ours["started"])
+            return
+        started = perf_counter()
+        try:
+            request = request_of(scope, receive, self.proxies)
+        except BadRequest as error:
+            request = Request(scope["method"].encode("latin-1"), scope.get("raw_path") or b"/", b"", scope["headers"])
+            await self._send(request, self.page.refuse(request, error), send, started)
+            return
+        await _until_disconnect(self._carry(request, send, None, started), None if request.has_body else receive)
+
+    async def _carry(self, request: Request, send: Send, tunnel: Callable[[bytes], ClientTunnel] | None, started: float) -> None:
+        response = await self.page.answer(request)
+        if response.tunnel is not None:
+            await self._switch(request, response, tunnel, started)
+            return
+        token = first(request.fields, b"weft-debug")
+        debug = token is not None and self.may_debug(token)
+        if debug or (self.timing == "always" and response.facts.outcome != "hit"):
+            self._explain(request, response, debug=debug)
+        await self._send(request, response, send, started)
+
+    def _explain(self, request: Request, response: Response, *, debug: bool) -> None:
+        """Server-Timing, and for the holder of a token what decided."""
+        facts = response.facts
+        if self.timing != "never":
+            timing = f"cache;desc={facts.outcome}"
+            if facts.origin_time:
+                timing += f", origin;dur={facts.origin_time * 1000:.1f}"
+            response.block += b"server-timing: %s\r\n" % timing.encode("ascii")
+        if not debug:
+            return
+        visit = self.page.recognise(request)
+        entry, _ = self.page.look(visit, self.clock())
+        lines = [f"key={key_text(visit.key)}", f"route={facts.route}", f"outcome={facts.outcome}", f"detail={facts.detail or '-'}"]
+        if entry is not None:
+            tags = b" ".join(entry.tags).decode("latin-1") or "-"
+            vary = b", ".join(entry.vary).decode("latin-1") or "-"
+            lines += [f"ttl={entry.fresh_until - self.clock():.1f}", f"lifetime={entry.lifetime:.0f}", f"vary={vary}", f"tags={tags}", f"bytes={entry.cost}"]
+        response.block += b"weft-debug: %s\r\n" % "; ".join(lines).encode("latin-1", "replace")
+
+    async def _send(self, request: Request, response: Response, send: Send, started: float) -> None:
+        body = response.body
+        octets, complete = 0, False
+        streams = body is not None and not isinstance(body, bytes)
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": response.status,
+                    "headers": response.fields(),
+                    "trailers": streams and response.trailers is not None and response.length is None,
+                }
+            )
+            if body is None or isinstance(body, bytes):
+                octets = len(body or b"")
+                await send({"type": "http.response.body", "body": body or b""})
+            else:
+                await send({"type": "http.response.body", "body": b"", "more_body": True})  # the head goes now: content may take its time
+                async for chunk in body:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    octets += len(chunk)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                if response.trailers is not None and response.length is None:
+                    await send({"type": "http.response.trailers", "headers": response.trailers})
+            complete = True
+        except UpstreamError as error:
+            logger.warning("response cut short", extra={"route": response.facts.route, "reason": error.reason})
+            response.facts.detail = error.reason
+            raise ResponseCutShort(str(error)) from error
+        finally:
+            if streams:
+                await body.aclose()  # type: ignore[union-attr]
+            self.account.tell(request, response, self.clock(), started, octets, complete=complete)
+
+    async def _switch(self, request: Request, response: Response, tunnel: Callable[[bytes], ClientTunnel] | None, started: float) -> None:
+        assert response.tunnel is not None
+        if tunnel is None:
+            await response.tunnel.aclose()
+            raise ResponseCutShort("this server can't switch protocols")
+        lines = response.block + b"".join(b"%s: %s\r\n" % field for field in response.trailers or ())
+        client = tunnel(b"HTTP/1.1 101 Switching Protocols\r\n" + lines)
+        _, down = await relay_tunnel(client, response.tunnel)
+        self.account.tell(request, response, self.clock(), started, down)
+
+
+def request_of(scope: MutableMapping[str, Any], receive: Receive, proxies: TrustedProxies) -> Request:
+    """The request of an ASGI scope. Raises BadRequest."""
+    fields: Fields = [(name.lower(), value) for name, value in scope["headers"]]
+    peer = (scope.get("client") or ("", 0))[0]
+    client, scheme = peer, scope.get("scheme", "http").encode("ascii")
+    if proxies.trusts(peer):
+        client, scheme = proxies.told(client, scheme, fields)
+    target = scope.get("raw_path") or scope["path"].encode("utf-8")
+    if scope["query_string"]:
+        target += b"?" + scope["query_string"]
+    host = first(fields, b"host")
+    length = first(fields, b"content-length")
+    has_body = first(fields, b"transfer-encoding") is not None or (length is not None and length != b"0")
+    return Request(
+        scope["method"].encode("latin-1"),
+        target,
+        host_of(host, scheme) if host else b"",
+        fields,
+        scheme=scheme,
+        client=client,
+        version=b"1.0" if scope["http_version"] == "1.0" else b"1.1",
+        has_body=has_body,
+        body=_content(receive) if has_body else None,
+        length=int(length) if length is not None and length.isdigit() else None,
+    )
+
+
+async def _content(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ResponseCutShort("the client left in the middle of its request")
+        if chunk := message.get("body", b""):
+            yield chunk
+        more = message.get("more_body", False)
+
+
+async def _until_disconnect(work: Awaitable[None], receive: Receive | None) -> None:
+    """Do work, but not for a client that has left. receive None: its content is being read, which tells too."""
+    if receive is None:
+        await work
+        return
+    task = asyncio.ensure_future(work)
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        task.cancel()
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    finally:
+        watcher.cancel()

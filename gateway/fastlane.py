@@ -1,0 +1,617 @@
+"""The listener's protocol, and the hot lane in it. uvicorn takes this class by its `http=` parameter.
+
+When a complete request head without content has been parsed, the flow's `answer_now` is asked. With an answer, head and content go to the transport:
+no task, no ASGI scope, no copy of the content. Without one the request goes on to ASGI, untouched. Everything Weft does works without
+this file on any ASGI server, but for what ASGI has no words for: 1xx responses and tunnels (docs/decisions/0002-lanes.md).
+
+    IDLE ──▶ HEAD ──▶ (hot answer) ──▶ IDLE
+               └────▶ BUSY, content may still come in ──▶ IDLE | LINGER | TUNNEL
+
+What uvicorn does not have and a gateway needs stands here too: limits on heads, content and time, strict framing, write back-pressure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from math import inf
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+
+from gateway.errors import BadRequest, UpstreamReset
+from gateway.flow.page import Page
+from gateway.flow.response import STATUS_LINE, Response
+from gateway.listener.body import IncomingBody
+from gateway.listener.cycle import App, Cycle
+from gateway.listener.head import make_request
+from gateway.listener.limits import Limits
+from gateway.listener.proxies import TrustedProxies
+from gateway.listener.tunnel import ClientTunnel
+from gateway.semantics.message import Fields, Request, first
+from gateway.telemetry.account import Account
+
+__all__ = ["Edge", "EdgeProtocol", "State"]
+
+logger = logging.getLogger(__name__)
+
+_LINGER = 2.0
+_JOIN_UP_TO = 32 << 10
+"""Octets up to which head and content are joined for one write; above it, copying costs more than a second segment."""
+
+
+class State(IntEnum):
+    """Where a connection stands."""
+
+    IDLE = 0  # between requests
+    HEAD = 1  # part of a head has come
+    BUSY = 2  # a request is being answered
+    LINGER = 3  # answered with an error; what still comes is thrown away so that the answer is not lost in a reset
+    TUNNEL = 4  # switched to another protocol
+
+
+class Edge:
+    """What all connections of a process share. clock: epoch seconds that never go back; control: the prefix of our own paths."""
+
+    def __init__(
+        self,
+        page: Page,
+        account: Account,
+        limits: Limits,
+        clock: Callable[[], float],
+        proxies: TrustedProxies,
+        *,
+        control: bytes = b"/_weft/",
+        fast_lane: bool = True,
+    ) -> None:
+        self.page = page
+        self.account = account
+        self.limits = limits
+        self.clock = clock
+        self.proxies = proxies
+        self.control = control
+        self.fast_lane = fast_lane
+        self.connections: set[EdgeProtocol] = set()
+        self.draining = False
+
+
+class EdgeProtocol(asyncio.Protocol):
+    """One client connection. The signature is what uvicorn.Server calls protocol classes with; edge is bound before."""
+
+    def __init__(self, edge: Edge, config: Any, server_state: Any, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None) -> None:  # noqa: ANN401
+        self.edge = edge
+        self.limits = edge.limits
+        self.app: App = config.loaded_app
+        self.app_state = app_state
+        self.server_state = server_state
+        self.loop = _loop or asyncio.get_running_loop()
+        self.parser = httptools.HttpRequestParser(self)
+        self.transport: asyncio.Transport = None  # type: ignore[assignment] - set by connection_made
+        self.state = State.IDLE
+        self.deadline = inf
+        self.lost = False
+        self.peer = ""
+        self.is_trusted = False
+        self.scheme = b"http"
+        self.keep_alive = True
+        self.last_request = False  # nothing after this one: it said close, or its framing is not to be trusted
+        # ---- the head that is being read
+        self.url = b""
+        self.fields: Fields = []
+        self.pending = 0  # octets of it so far
+        self.started = 0.0
+        # ---- the request that is being read or answered
+        self.request: Request | None = None  # whose content is coming in
+        self.incoming: IncomingBody | None = None
+        self.overhead = 0  # octets of chunked framing
+        self.trailing = False
+        self.trailers: Fields | None = None
+        self.expects_continue = False
+        self.cycle: Cycle | None = None
+        self.waiting: deque[tuple[Request, bool]] = deque()
+        self.bodies: dict[Request, IncomingBody] = {}
+        self.upgrade_rest: bytes | None = None
+        # ---- writing
+        self.write_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._stuck = (0, 0.0)  # octets unsent when last looked at, and since when
+        self._rate_since = 0.0
+        self.tunnel: ClientTunnel | None = None
+
+    # ------------------------------------------------------------------------------------------------ the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.is_trusted = self.edge.proxies.trusts(self.peer)
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = b"https"
+        edge = self.edge
+        if len(edge.connections) >= self.limits.max_connections:
+            edge.account.metrics.refuse("max_connections")
+            self.write_bare(503, b"retry-after: 1\r\n")
+            transport.close()
+            return
+        edge.connections.add(self)
+        self.server_state.connections.add(self)
+        self.deadline = self.edge.clock() + self.limits.header_timeout  # a client that connects and says nothing
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self.edge.connections.discard(self)
+        self.server_state.connections.discard(self)
+        self.deadline = inf
+        if self.tunnel is not None:
+            self.tunnel.lose()
+        for body in self.bodies.values():
+            if not body.complete:
+                body.finish(UpstreamReset("the client left in the middle of its request"))
+        self._release_drain()
+        if self.cycle is not None and self.cycle.task is not None:
+            self.cycle.task.cancel()
+        self.parser = None  # type: ignore[assignment] - breaks the cycle parser → self
+
+    def eof_received(self) -> bool:
+        """A client that has said all it will may still be waiting for an answer: the connection stays open on our side."""
+        if self.tunnel is not None:
+            self.tunnel.end()
+            return True
+        if self.state is State.BUSY and (self.incoming is None or self.incoming.complete):
+            self.last_request = True
+            if self.cycle is not None:
+                self.cycle.keep_alive = False
+            return True
+        return False
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when it stops: finish what runs, take nothing new."""
+        self.last_request = True
+        if self.state is State.IDLE:
+            self.transport.close()
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed: what it means depends on the state."""
+        if self.write_paused:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent != self._stuck[0]:
+                self._stuck = (unsent, now)
+            elif now - self._stuck[1] >= self.limits.write_timeout:
+                self._refuse_silently("write_timeout")
+                return
+            self.deadline = now + 1.0
+        elif self.state is State.IDLE:
+            self.transport.close()
+        elif self.state is State.HEAD:
+            self._refuse(BadRequest("the head took too long", 408, "header_timeout"))
+        elif self.state is State.LINGER:
+            self.transport.abort()
+        elif self.incoming is not None and not self.incoming.complete:
+            self._expire_body(now)
+        else:
+            self.deadline = inf
+
+    def _expire_body(self, now: float) -> None:
+        body = self.incoming
+        assert body is not None  # noqa: S101 - the caller looked
+        if body.paused:  # we hold it back ourselves
+            self.deadline = now + self.limits.body_timeout
+            return
+        self._refuse_body(BadRequest("the content stopped coming", 408, "body_timeout"))
+
+    def _refuse_silently(self, reason: str) -> None:
+        self.edge.account.metrics.refuse(reason)
+        self.transport.abort()
+
+    # ------------------------------------------------------------------------------------------------ octets in
+
+    def data_received(self, data: bytes) -> None:
+        if self.state >= State.LINGER:
+            if self.tunnel is not None:
+                self.tunnel.feed(data)
+            return
+        in_head = self.state <= State.HEAD
+        if in_head:
+            if not self.pending:
+                self.started = perf_counter()
+            self.pending += len(data)
+        body = self.incoming
+        before = body.received if body is not None else 0
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgraded(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            self._malformed(error)
+            return
+        if self.lost:
+            return
+        if in_head and self.state <= State.HEAD and self.pending:
+            self._head_is_partial()
+        elif body is not None and not body.complete:
+            self._body_goes_on(body, len(data) - (body.received - before))
+
+    def _head_is_partial(self) -> None:
+        if self.pending > self.limits.header_bytes:
+            too_long = not self.fields
+            self._refuse(BadRequest("the head is too large", 414 if too_long else 431, "url_bytes" if too_long else "header_bytes"))
+        elif self.state is State.IDLE:
+            self.state = State.HEAD
+            self.deadline = self.edge.clock() + self.limits.header_timeout
+
+    def _body_goes_on(self, body: IncomingBody, overhead: int) -> None:
+        now = self.edge.clock()
+        self.deadline = now + self.limits.body_timeout
+        self.overhead += overhead
+        limits = self.limits
+        if self.overhead > limits.chunk_overhead_bytes + 16 * body.received:  # one-octet chunks cost five
+            self._refuse_body(BadRequest("more framing than content", 400, "chunk_overhead_bytes"))
+        elif limits.body_bytes and body.received > limits.body_bytes:
+            self._refuse_body(BadRequest("the content is too large", 413, "body_bytes"))
+        elif limits.body_min_rate and not body.paused:
+            elapsed = now - self._rate_since
+            if elapsed > 10 and body.received < limits.body_min_rate * elapsed:  # noqa: PLR2004
+                self._refuse_body(BadRequest("the content comes too slowly", 408, "body_min_rate"))
+
+    def _malformed(self, error: Exception) -> None:
+        cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else None
+        if isinstance(cause, BadRequest):
+            refusal = cause
+        elif isinstance(error, httptools.HttpParserInvalidMethodError):
+            refusal = BadRequest("a method that this server does not know", 501, "unknown_method")
+        elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
+            logger.error("request callback failed", exc_info=cause)
+            refusal = BadRequest("the request could not be read", 500, "callback")
+        else:
+            refusal = BadRequest(str(error), 400, "malformed")
+        if self.incoming is not None and not self.incoming.complete:
+            self._refuse_body(refusal)
+        elif self.cycle is None:
+            self._refuse(refusal)
+        else:
+            self.last_request = True  # answered first what came before; then the connection closes
+            self.cycle.keep_alive = False
+            self.edge.account.metrics.refuse(refusal.reason)
+
+    # ------------------------------------------------------------------------------------------------ parser callbacks
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.fields = []
+        self.trailing = False
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.trailing:
+            self._on_trailer(name, value)
+            return
+        self.fields.append((name.lower(), value))
+
+    def _on_trailer(self, name: bytes, value: bytes) -> None:
+        assert self.trailers is not None  # noqa: S101 - set when the head was complete
+        self.trailers.append((name.lower(), value.strip(b" \t")))
+        self.overhead += len(name) + len(value)
+        if sum(len(one) + len(other) for one, other in self.trailers) > self.limits.trailer_bytes:
+            raise BadRequest("the trailer section is too large", 431, "trailer_bytes")  # noqa: TRY003, EM101
+
+    def on_headers_complete(self) -> None:
+        limits, fields, parser = self.limits, self.fields, self.parser
+        if self.pending > limits.header_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in fields)
+            if size > limits.header_bytes:
+                raise BadRequest("the head is too large", 431, "header_bytes")
+        if len(self.url) > limits.url_bytes:
+            raise BadRequest("the request target is too long", 414, "url_bytes")
+        if len(fields) > limits.header_count:
+            raise BadRequest("too many fields", 431, "header_count")
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise BadRequest("not HTTP/1", 505 if version[0] > "1" else 400, "version")
+        client, scheme = self.peer, self.scheme
+        if self.is_trusted:
+            client, scheme = self.edge.proxies.told(client, scheme, fields)
+        method = parser.get_method()
+        if method == b"CONNECT":
+            raise BadRequest("CONNECT is for forward proxies", 501, "connect")
+        request = make_request(method, self.url, fields, b"1.1" if version == "1.1" else b"1.0", scheme, client)
+        self.request = request
+        self.keep_alive = parser.should_keep_alive()
+        self.pending = 0
+        if request.has_body or self._is_special(request):
+            self._expect_content(request)
+
+    def _is_special(self, request: Request) -> bool:
+        return first(request.fields, b"expect") is not None
+
+    def _expect_content(self, request: Request) -> None:
+        """Content follows: answer while it comes."""
+        expect = first(request.fields, b"expect")
+        if expect is not None and expect.lower() != b"100-continue":
+            raise BadRequest("an expectation that nobody here can meet", 417, "expect")
+        if not request.has_body:
+            return
+        if self.limits.body_bytes and (request.length or 0) > self.limits.body_bytes:
+            raise BadRequest("the content is too large", 413, "body_bytes")
+        self.expects_continue = expect is not None and request.version == b"1.1"
+        self.incoming = IncomingBody(self._pause_reading, self._resume_reading, self._send_continue, self.limits.request_buffer)
+        self.bodies[request] = self.incoming
+        self.trailers = request.trailers = []
+        self.trailing = True
+        self.overhead = 0
+        request.body = self.incoming.__aiter__()
+        now = self.edge.clock()
+        self._rate_since = now
+        self.deadline = now + self.limits.body_timeout
+        self._dispatch(request)
+
+    def on_body(self, chunk: bytes) -> None:
+        if self.incoming is not None:
+            self.incoming.feed(chunk)
+
+    def on_message_complete(self) -> None:
+        request = self.request
+        if request is None:
+            return  # its head was refused
+        if self.incoming is not None:
+            self.incoming.finish()
+            self.incoming = None
+            self.trailing = False
+            self.deadline = inf
+            return
+        self._dispatch(request)
+
+    # ------------------------------------------------------------------------------------------------ answering
+
+    def _dispatch(self, request: Request) -> None:
+        """Answer at once, or start the ASGI cycle, or wait for the one before."""
+        if self.cycle is not None or self.waiting or self.write_paused:
+            self.waiting.append((request, self.keep_alive))
+            self.transport.pause_reading()
+            return
+        self._answer(request, keep_alive=self.keep_alive)
+
+    def _answer(self, request: Request, *, keep_alive: bool) -> None:
+        edge = self.edge
+        if self.last_request:
+            return
+        if edge.draining:
+            keep_alive = False
+        if edge.fast_lane and not request.has_body and not request.target.startswith(edge.control):
+            now = edge.clock()
+            response = edge.page.answer_now(request, now)
+            if response is not None:
+                self._send_now(request, response, now, keep_alive=keep_alive)
+                return
+        self.state = State.BUSY
+        if not request.has_body:
+            self.deadline = inf
+        request.interim = self.send_interim
+        cycle = self.cycle = Cycle(self, request, self.app, keep_alive=keep_alive)
+        cycle.task = self.loop.create_task(cycle.run())
+        self.server_state.tasks.add(cycle.task)
+        cycle.task.add_done_callback(self.server_state.tasks.discard)
+
+    def _send_now(self, request: Request, response: Response, now: float, *, keep_alive: bool) -> None:
+        """The hot answer: everything is at hand."""
+        head, body = response.head, response.body
+        if keep_alive:
+            ending = b"\r\n" if request.version == b"1.1" else b"connection: keep-alive\r\n\r\n"
+        else:
+            ending = b"connection: close\r\n\r\n"
+        if body is None:
+            octets = 0
+            self.transport.write(head + ending)
+        else:
+            octets = len(body)  # type: ignore[arg-type] - answer_now gives bytes or None
+            if octets <= _JOIN_UP_TO:
+                self.transport.write(b"%b%b%b" % (head, ending, body))
+            else:
+                self.transport.writelines((head, ending, body))  # type: ignore[arg-type]
+        self.edge.account.tell(request, response, now, self.started, octets)
+        self.request = None
+        if keep_alive:
+            self.state = State.IDLE
+            self.deadline = now + self.limits.keepalive_timeout
+        else:
+            self.last_request = True
+            self.transport.close()
+
+    def end_cycle(self, cycle: Cycle, *, clean: bool) -> None:
+        """A cycle is over: on to the next request, or close."""
+        if self.cycle is cycle:
+            self.cycle = None
+        body = self.bodies.pop(cycle.request, None)
+        if self.lost or self.state >= State.LINGER:
+            return
+        if not clean:
+            self.transport.abort() if cycle.started and not cycle.finished else self.transport.close()
+            return
+        if body is not None and not body.complete:
+            self._linger()  # answered before the content was read: it is not read to the end. RFC 9112 §9.3
+            return
+        if not cycle.keep_alive or self.last_request:
+            self.last_request = True
+            self.transport.close()
+            return
+        self.state = State.IDLE
+        self.request = None
+        self.deadline = self.edge.clock() + self.limits.keepalive_timeout
+        self._next()
+
+    def _next(self) -> None:
+        """Requests that came before their turn (pipelining, RFC 9112 §9.3.2)."""
+        while self.waiting and self.cycle is None and not self.write_paused and not self.lost:
+            request, keep_alive = self.waiting.popleft()
+            self._answer(request, keep_alive=keep_alive)
+        if not self.waiting and not self.write_paused and not self.lost:
+            self._resume_reading()
+
+    # ------------------------------------------------------------------------------------------------ refusing
+
+    def _refuse(self, error: BadRequest) -> None:
+        """Answer an error to a request that went no further, and close."""
+        edge = self.edge
+        edge.account.metrics.refuse(error.reason)
+        request = self.request or Request(b"GET", self.url[:256] or b"-", b"", [], client=self.peer)
+        response = edge.page.refuse(request, error)
+        body = response.body if isinstance(response.body, bytes) else b""
+        self.transport.write(response.head + b"connection: close\r\n\r\n" + body)
+        edge.account.tell(request, response, edge.clock(), self.started or perf_counter(), len(body))
+        self._linger()
+
+    def _refuse_body(self, error: BadRequest) -> None:
+        """The content of a request that is being answered is not acceptable: say so if nothing was said yet, and close."""
+        body, cycle = self.incoming, self.cycle
+        self.incoming = None
+        silent = cycle is None or not cycle.started
+        if cycle is not None:
+            cycle.keep_alive = False
+        if body is not None:
+            body.finish(error)
+        if silent:
+            if cycle is not None and cycle.task is not None:
+                cycle.task.cancel()
+            self._refuse(error)
+        else:
+            self.edge.account.metrics.refuse(error.reason)
+            self.transport.close()
+
+    def write_bare(self, status: int, lines: bytes = b"") -> None:
+        """A response without content, when nothing better can be said."""
+        if not self.transport.is_closing():
+            self.transport.write(STATUS_LINE[status] + lines + b"content-length: 0\r\nconnection: close\r\n\r\n")
+
+    def _linger(self) -> None:
+        """Close once the client has read our answer: closing with unread octets would reset the connection under it. RFC 9112 §9.6."""
+        self.last_request = True
+        self.state = State.LINGER
+        self.deadline = self.edge.clock() + _LINGER
+        self._resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    # ------------------------------------------------------------------------------------------------ for the cycle
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Hand over octets."""
+        if len(pieces) == 1:
+            self.transport.write(pieces[0])
+        else:
+            self.transport.writelines(pieces)
+
+    async def drain(self) -> None:
+        """Wait until the client has read some."""
+        if self.write_paused and not self.lost:
+            self._drained = self._drained or self.loop.create_future()
+            await asyncio.shield(self._drained)
+
+    def send_interim(self, status: int, fields: Fields) -> None:
+        """Pass a 1xx response on, while no final one has begun. RFC 9110 §15.2."""
+        cycle = self.cycle
+        if cycle is None or cycle.started or self.lost or cycle.request.version == b"1.0":
+            return
+        if status == 100:  # noqa: PLR2004
+            if not self.expects_continue:
+                return  # the client did not ask
+            self.expects_continue = False
+        self.transport.write(STATUS_LINE[status] + b"".join([b"%s: %s\r\n" % field for field in fields]) + b"\r\n")
+
+    def _send_continue(self) -> None:
+        if self.expects_continue and not self.lost and (self.cycle is None or not self.cycle.started):
+            self.expects_continue = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def incoming_of(self, request: Request) -> IncomingBody | None:
+        """The content of a request, None when it has none."""
+        return self.bodies.get(request)
+
+    def scope(self, request: Request) -> dict[str, Any]:
+        """The ASGI connection scope, with our own request as an extension for the catch-all."""
+        path, _, query = request.target.partition(b"?")
+        server = self.transport.get_extra_info("sockname")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": request.version.decode("ascii"),
+            "method": request.method.decode("latin-1"),
+            "scheme": request.scheme.decode("ascii"),
+            "path": _unquoted(path),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": request.fields,
+            "client": (self.peer, 0),
+            "server": server[:2] if isinstance(server, tuple) else None,
+            "state": self.app_state.copy(),
+            "extensions": {"http.response.trailers": {}, "weft": {"request": request, "tunnel": self.open_tunnel, "started": self.started}},
+        }
+
+    # ------------------------------------------------------------------------------------------------ flow control
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        now = self.edge.clock()
+        self._stuck = (self.transport.get_write_buffer_size(), now)
+        self.deadline = min(self.deadline, now + 1.0)
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        if self.state is State.IDLE:
+            self.deadline = self.edge.clock() + self.limits.keepalive_timeout
+        self._release_drain()
+        if self.cycle is None and self.waiting:
+            self._next()
+
+    def _release_drain(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    def _pause_reading(self) -> None:
+        if not self.lost:
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self.lost and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # ------------------------------------------------------------------------------------------------ upgrades
+
+    def _upgraded(self, rest: bytes) -> None:
+        """llhttp has stopped at a request that asks for another protocol. What follows it waits until the origin has agreed, or not."""
+        self.parser = httptools.HttpRequestParser(self)
+        if self.cycle is None:  # answered or refused already
+            if rest and not self.lost and self.state <= State.HEAD:
+                self.data_received(rest)
+            return
+        self.upgrade_rest = rest
+        self.transport.pause_reading()
+
+    def open_tunnel(self, head: bytes) -> ClientTunnel:
+        """The origin has agreed: send the 101 head, and give the octets over."""
+        self.transport.write(head + b"\r\n")
+        if self.cycle is not None:
+            self.cycle.started = self.cycle.finished = True
+        self.state = State.TUNNEL
+        self.deadline = inf
+        self.tunnel = ClientTunnel(self)
+        if self.upgrade_rest:
+            self.tunnel.feed(self.upgrade_rest)
+        self.upgrade_rest = None
+        self._resume_reading()
+        return self.tunnel
+
+
+def _unquoted(path: bytes) -> str:
+    text = path.decode("latin-1")
+    return unquote(text) if "%" in text else text

@@ -1,0 +1,468 @@
+"""Asking the origin: conditionally where something is stored, once for all who wait, and storing what comes back.
+
+    fetch   a response that may be shared: normalised request, judged, spooled, stored
+    relay   a response for one client: streamed through, both ways
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import urljoin, urlsplit
+
+from gateway.cache.collapse import Uncacheable
+from gateway.cache.entry import Entry, merge_fields, stored_fields
+from gateway.cache.key import Key
+from gateway.cache.parts import combine, missing_range, settle_extent
+from gateway.cache.policy import Judgement, NotStored, Reason, Stored, judge
+from gateway.cache.purges import Ledger, Verdict
+from gateway.cache.store import Store
+from gateway.cache.variant import nominated_values
+from gateway.errors import UpstreamError, UpstreamTruncated
+from gateway.flow.deliver import may_compress, vary_on_encoding
+from gateway.flow.landing import Filling, Flight, Landing
+from gateway.flow.recognise import Identity, Visit, origin_fields
+from gateway.semantics.conditional import is_strong
+from gateway.semantics.dates import format_date
+from gateway.semantics.fields import end_to_end
+from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.ranges import parse_content_range, parse_range
+from gateway.semantics.structured import parse_strings
+from gateway.upstream.origin import OriginRequest, OriginResponse
+
+__all__ = ["Forwarder"]
+
+logger = logging.getLogger(__name__)
+
+SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
+_FAILURES = frozenset({500, 502, 503, 504})  # what stale-if-error calls an error. RFC 5861 §4
+_RETRY_AFTER_FAILURE = 1.0
+"""Seconds for which a stale response is served without asking an origin again that has just failed."""
+
+
+class Forwarder:
+    """Everything that leads to an origin. One for the process; belongs to its event loop.
+
+    clock: epoch seconds that never go back.
+    """
+
+    def __init__(self, store: Store, ledger: Ledger, uncacheable: Uncacheable, identity: Identity, clock: Callable[[], float]) -> None:
+        self.store = store
+        self.ledger = ledger
+        self.uncacheable = uncacheable
+        self.identity = identity
+        self.clock = clock
+        self.flights: dict[tuple[Key, bytes | None], Flight] = {}
+        self.origin_requests = 0
+        self.collapsed = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---------------------------------------------------------------- fetches that may be shared
+
+    def flight_for(self, visit: Visit, entry: Entry | None) -> tuple[Flight, bool]:
+        """The fetch under way that can serve visit too, or a new one. True: it is new, and visit's own."""
+        wanted = first(visit.request.fields, b"range")
+        name = (visit.key, wanted)
+        flight = self.flights.get(name)
+        if flight is not None and not self.ledger.is_hit(visit.key, visit.route.name, (), flight.stamp):
+            self.collapsed += 1
+            return flight, False
+        flight = Flight(self.ledger.sequence)
+        self.flights[name] = flight
+        flight.task = self._start(self._fly(flight, name, visit, entry))
+        return flight, True
+
+    def refresh(self, visit: Visit, entry: Entry) -> None:
+        """Renew entry in the background, unless that is under way already. RFC 5861 §3."""
+        name = (visit.key, None)
+        if name not in self.flights:
+            flight = Flight(self.ledger.sequence)
+            self.flights[name] = flight
+            flight.task = self._start(self._fly(flight, name, _without_client(visit), entry))
+
+    async def aclose(self) -> None:
+        """Give up whatever is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: AsyncIterator[None] | object) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _fly(self, flight: Flight, name: tuple[Key, bytes | None], visit: Visit, entry: Entry | None) -> None:
+        try:
+            landing = await self._fetch(visit, entry, flight.stamp)
+            shareable = landing.filling
+            if shareable is None:
+                self._forget(name, flight)
+            flight.landing.set_result(landing)
+            if shareable is not None and not shareable.spool.done:
+                await self._fill(visit, shareable, landing.response, flight.stamp)
+        except asyncio.CancelledError:
+            flight.landing.cancel()
+            raise
+        except Exception as error:
+            logger.exception("fetch failed", extra={"route": visit.route.name})
+            if not flight.landing.done():
+                flight.landing.set_exception(error)
+        finally:
+            self._forget(name, flight)
+
+    def _forget(self, name: tuple[Key, bytes | None], flight: Flight) -> None:
+        if self.flights.get(name) is flight:
+            del self.flights[name]
+
+    async def _fetch(self, visit: Visit, entry: Entry | None, stamp: int) -> Landing:
+        """One exchange with the origin, up to the response head."""
+        conditions = _conditions(visit, entry)
+        sent = origin_fields(visit, self.identity, shared=True, conditions=conditions)
+        request = OriginRequest(b"GET", visit.key[2], sent, interim=visit.interim)
+        try:
+            response = await self._exchange(visit, request)
+        except UpstreamError as error:
+            return self._fall_back(entry, error, 0)
+        took = response.response_time - response.request_time
+        if response.status == 304 and entry is not None and conditions:  # noqa: PLR2004
+            renewed = self._freshen(visit, entry, sent, response, stamp)
+            return Landing(entry=renewed, fwd_status=304, origin_time=took)
+        if response.status in _FAILURES and entry is not None and self._may_stand_in(entry):
+            await _discard(response)
+            return self._fall_back(entry, None, response.status)
+        if response.status == 206 and first(visit.request.fields, b"range") is None:  # noqa: PLR2004
+            return await self._complete(visit, entry, sent, response, stamp)
+        judgement = self._judge(visit, sent, response)
+        if isinstance(judgement, NotStored):
+            self.uncacheable.remember(visit.key, self.clock())
+            return Landing(response=response, reason=judgement.reason, fwd_status=response.status, origin_time=took)
+        self.uncacheable.forget(visit.key)
+        filling = self._begin(visit, sent, response, judgement)
+        if response.body is None:
+            filling.spool.finish()
+            self._shelve(visit, filling, stamp)
+        return Landing(filling=filling, response=response, fwd_status=response.status, origin_time=took)
+
+    async def _exchange(self, visit: Visit, request: OriginRequest) -> OriginResponse:
+        self.origin_requests += 1
+        response = await visit.route.origin.exchange(request)
+        skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
+        response.response_time += skew
+        response.request_time += skew
+        return response
+
+    def _judge(self, visit: Visit, sent: Fields, response: OriginResponse, method: bytes = b"GET") -> Judgement:
+        if visit.ask.no_store:
+            return NotStored(Reason.REQUEST_NO_STORE)
+        limit = visit.route.policy.max_object_bytes
+        if response.length is not None and response.length > limit:
+            return NotStored(Reason.TOO_LARGE)
+        if response.status == 206 and parse_content_range(first(response.fields, b"content-range")) is None:  # noqa: PLR2004
+            return NotStored(Reason.BAD_RANGE)  # multipart, or nothing we could place
+        policy = visit.route.policy
+        if any(len(joined(response.fields, name) or b"") > policy.tag_bytes for name in policy.tag_fields):
+            return NotStored(Reason.TAGS_TOO_LONG)  # half of the tags would make half of the purges miss it
+        return judge(
+            method,
+            visit.key,
+            sent,
+            response.status,
+            response.fields,
+            visit.route.policy,
+            request_time=response.request_time,
+            response_time=response.response_time,
+            has_body=visit.request.has_body and method == b"GET",
+        )
+
+    def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
+        policy = visit.route.policy
+        fields = stored_fields(response.fields, terms, policy.tag_fields, format_date(response.response_time))
+        extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None  # noqa: PLR2004
+        if extent is not None:
+            fields = [field for field in fields if field[0] != b"content-range"]
+        nominated = nominated_values(terms.vary, sent)
+        tags = _tags(response.fields, policy.tag_fields)
+        return Filling(response.status, fields, terms, nominated=nominated, tags=tags, length=response.length, extent=extent)
+
+    async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
+        """Take the body in, for all readers and for the store."""
+        assert response is not None  # noqa: S101 - a filling comes with its response
+        body, spool = response.body, filling.spool
+        assert body is not None  # noqa: S101 - else it was finished before
+        limit = visit.route.policy.max_object_bytes
+        try:
+            async for chunk in body:
+                spool.feed(chunk)
+                if spool.kept and spool.size > limit:
+                    spool.let_go()
+                    self.flights = {name: flight for name, flight in self.flights.items() if name[0] != visit.key}
+                    self.uncacheable.remember(visit.key, self.clock())
+                if spool.is_abandoned and (not spool.kept or response.length is None):
+                    raise UpstreamTruncated("every reader has left")  # noqa: TRY301 - an end without a limit: don't go on for nobody
+                if not spool.kept:
+                    await spool.room()
+        except UpstreamError as error:
+            spool.finish(error)
+        except asyncio.CancelledError:
+            spool.finish(UpstreamTruncated("the gateway is stopping"))
+            raise
+        else:
+            if spool.kept:
+                self._shelve(visit, filling, stamp)
+            spool.finish()
+        finally:
+            await body.aclose()
+
+    def _shelve(self, visit: Visit, filling: Filling, stamp: int) -> None:
+        """The body is whole: make the entry and store it, unless a purge came in between."""
+        fields, body, terms = filling.fields, filling.spool.body(), filling.terms
+        parts = None
+        status, length = filling.status, len(body)
+        if filling.extent is not None:
+            start, stop, complete = filling.extent
+            settled = settle_extent(start, stop, complete, body)
+            if settled is None:
+                return
+            start, total = settled
+            parts = self._join_held(visit, filling, start, body)
+            whole = len(parts) == 1 and parts[0][0] == 0 and len(parts[0][1]) == total
+            status, body, parts = (200, parts[0][1], None) if whole else (206, b"", parts)
+            length = total  # type: ignore[assignment]
+        elif may_compress(status, fields, body, visit.route.compression, transform=terms.transform):
+            fields = vary_on_encoding(fields)
+        else:
+            terms.transform = False
+        entry = Entry(
+            visit.key,
+            visit.route.name,
+            status,
+            fields,
+            body,
+            terms,
+            nominated=filling.nominated,
+            tags=filling.tags,
+            stamp=stamp,
+            parts=parts,
+            length=length,
+        )
+        filling.entry = entry
+        if not self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp):
+            self.store.put(entry)
+
+    def _join_held(self, visit: Visit, filling: Filling, start: int, octets: bytes) -> tuple[tuple[int, bytes], ...]:
+        """The parts held already, when they are surely of the same representation, and the new one. RFC 9111 §3.4."""
+        shelf = self.store.shelf(visit.key)
+        held = shelf.groups.get(filling.terms.vary, {}).get(filling.nominated) if shelf else None
+        etag = first(filling.fields, b"etag")
+        if held is None or held.parts is None or not is_strong(etag) or etag != held.etag:
+            return ((start, octets),)
+        return combine(held.parts, start, octets)
+
+    async def _complete(self, visit: Visit, entry: Entry | None, sent: Fields, response: OriginResponse, stamp: int) -> Landing:
+        """The client wants the whole, we held a part and asked for the rest. What can't be joined is fetched anew."""
+        judgement = self._judge(visit, sent, response)
+        if entry is not None and isinstance(judgement, Stored) and response.body is not None:
+            filling = self._begin(visit, sent, response, judgement)
+            await self._fill(visit, filling, response, stamp)
+            if filling.entry is not None and filling.entry.parts is None:
+                return Landing(entry=filling.entry, fwd_status=206)
+        else:
+            await _discard(response)
+        if entry is not None:
+            self.store.drop(entry)
+        elif not _conditions(visit, None):
+            return Landing(error=UpstreamTruncated("a part came where the whole was asked for"))
+        return await self._fetch(visit, None, stamp)
+
+    def _freshen(self, visit: Visit, entry: Entry, sent: Fields, response: OriginResponse, stamp: int) -> Entry:
+        """The stored response, confirmed and updated by a 304 or HEAD. RFC 9111 §4.3.4, §4.3.5."""
+        policy = visit.route.policy
+        age = [field for field in response.fields if field[0] == b"age"]
+        merged = merge_fields(entry.fields(), [field for field in end_to_end(response.fields) if field[0] != b"age"])
+        terms = judge(
+            b"GET",
+            visit.key,
+            sent,
+            entry.status,
+            merged + age,
+            policy,
+            request_time=response.request_time,
+            response_time=response.response_time,
+        )
+        if isinstance(terms, NotStored):
+            self.store.drop(entry)
+            return entry
+        fields = stored_fields(merged, terms, policy.tag_fields, format_date(response.response_time))
+        nominated = entry.nominated if terms.vary == entry.vary else nominated_values(terms.vary, sent)
+        terms.transform = entry.transform and terms.transform
+        tags = _tags(response.fields, policy.tag_fields) or entry.tags
+        fresh = Entry(
+            entry.key,
+            entry.route,
+            entry.status,
+            fields,
+            entry.body,
+            terms,
+            nominated=nominated,
+            tags=tags,
+            stamp=stamp,
+            parts=entry.parts,
+            length=entry.length,
+        )
+        fresh.codings = entry.codings
+        fresh.cost += sum(len(copy) for copy in entry.codings.values() if copy)
+        if self.ledger.is_hit(fresh.key, fresh.route, fresh.tags, stamp):
+            return fresh
+        if nominated != entry.nominated or terms.vary != entry.vary:
+            self.store.drop(entry)
+        self.store.put(fresh)
+        return fresh
+
+    def _may_stand_in(self, entry: Entry) -> bool:
+        return entry.parts is None and self.clock() < entry.stale_error_until
+
+    def _fall_back(self, entry: Entry | None, error: UpstreamError | None, status: int) -> Landing:
+        """The origin failed: the stale response, where that is allowed; else the error. RFC 5861 §4, RFC 9111 §4.2.4."""
+        if entry is not None and self._may_stand_in(entry):
+            entry.retry_at = self.clock() + _RETRY_AFTER_FAILURE
+            return Landing(entry=entry, stale="stale-if-error" if status else error.reason if error else "", fwd_status=status)
+        return Landing(error=error)
+
+    # ---------------------------------------------------------------- responses for one client
+
+    async def relay(self, visit: Visit, entry: Entry | None = None) -> OriginResponse:
+        """Pass the request on as it is and the response back as it comes. entry: what is stored, for a HEAD to update.
+
+        Raises UpstreamError.
+        """
+        request, key = visit.request, visit.key
+        sent = origin_fields(visit, self.identity, shared=False)
+        upgrade = first(request.fields, b"upgrade") if request.version == b"1.1" and _asks_upgrade(request.fields) else None
+        response = await self._exchange(
+            visit,
+            OriginRequest(
+                request.method,
+                key[2],
+                sent,
+                body=request.body,
+                length=request.length,
+                upgrade=upgrade,
+                interim=visit.interim,
+                trailers=request.trailers,
+            ),
+        )
+        if request.method not in SAFE and 200 <= response.status < 400:  # noqa: PLR2004
+            self.invalidate(visit, response)
+        if request.method == b"HEAD" and entry is not None and response.status == 200:  # noqa: PLR2004
+            self._update_from_head(visit, entry, sent, response)
+        if request.method == b"GET" and not visit.route.bypass:
+            if isinstance(self._judge(visit, sent, response), Stored):
+                self.uncacheable.forget(key)  # the next one may be shared again
+            else:
+                self.uncacheable.remember(key, self.clock())
+        return response
+
+    async def store_post(self, visit: Visit, response: OriginResponse) -> Filling | None:
+        """A response to POST that says it is what a GET of this URL would bring (RFC 9110 §9.3.3): taken in for the cache, and returned."""
+        sent = origin_fields(visit, self.identity, shared=True)
+        judgement = self._judge(visit, sent, response, b"POST")
+        if isinstance(judgement, NotStored) or response.body is None:
+            return None
+        filling = self._begin(visit, sent, response, judgement)
+        self._start(self._fill(visit, filling, response, self.ledger.sequence))
+        return filling
+
+    def _update_from_head(self, visit: Visit, entry: Entry, sent: Fields, response: OriginResponse) -> None:
+        length = first(response.fields, b"content-length")
+        same = (
+            (length is None or length == b"%d" % (entry.length or 0))
+            and first(response.fields, b"etag") in (None, entry.etag)
+            and first(response.fields, b"last-modified") in (None, entry.modified)
+        )
+        if same:
+            self._freshen(visit, entry, sent, response, self.ledger.sequence)
+        else:
+            entry.soften(self.clock(), 0.0)  # the representation has changed: validate before the next use. §4.3.5
+
+    def invalidate(self, visit: Visit, response: OriginResponse) -> None:
+        """After an unsafe request that succeeded: its URL, and what Location and Content-Location name on the same host. RFC 9111 §4.4."""
+        scheme, host, target = visit.key
+        self.ledger.purge(("url", visit.key), Verdict.HARD)
+        base = (scheme + b"://" + host + target).decode("latin-1")
+        for name in (b"location", b"content-location"):
+            value = first(response.fields, name)
+            if value is None:
+                continue
+            try:
+                url = urlsplit(urljoin(base, value.decode("latin-1")))
+            except ValueError:
+                continue  # no URL: names nothing that could be stored
+            if url.netloc.encode("latin-1").lower() == host:  # same origin only: else one site could empty another. §4.4
+                path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+                self.ledger.purge(("url", (scheme, host, visit.route.query.apply(path.encode("latin-1")))), Verdict.HARD)
+
+
+def _without_client(visit: Visit) -> Visit:
+    """The same question, asked by ourselves."""
+    copy = Visit(visit.request, visit.route, visit.key[2], visit.started, visit.request_id)
+    copy.interim = None
+    return copy
+
+
+def _conditions(visit: Visit, entry: Entry | None) -> Fields:
+    """Preconditions and range for a fetch. RFC 9111 §4.3.1, §3.4.
+
+    Without something stored: the client's single range goes through, since a part can be stored too; anything else is fetched whole.
+    """
+    wanted = first(visit.request.fields, b"range")
+    if entry is None or (entry.parts is not None and wanted is not None):
+        if wanted is None or parse_range(wanted) is None:
+            return []
+        if_range = first(visit.request.fields, b"if-range")
+        return [(b"range", wanted)] if if_range is None else [(b"range", wanted), (b"if-range", if_range)]
+    if entry.parts is not None:
+        rest = missing_range(entry.parts, entry.length)
+        if rest is None:
+            return []
+        if is_strong(entry.etag):
+            assert entry.etag is not None  # noqa: S101 - is_strong says so
+            return [(b"range", rest), (b"if-range", entry.etag)]
+        return [(b"range", rest)]
+    conditions = []
+    if entry.etag is not None:
+        conditions.append((b"if-none-match", entry.etag))
+    if entry.modified is not None:
+        conditions.append((b"if-modified-since", entry.modified))
+    return conditions
+
+
+def _tags(fields: Fields, tag_fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Surrogate keys (separated by blanks or commas) and cache groups (RFC 9875 §2) of a response, each once."""
+    found: dict[bytes, None] = {}
+    for name in tag_fields:
+        value = joined(fields, name)
+        if value is not None:
+            found.update(dict.fromkeys(value.replace(b",", b" ").split()))
+    groups = joined(fields, b"cache-groups")
+    if groups is not None:
+        found.update(dict.fromkeys(b"group:" + group.encode("latin-1") for group in parse_strings(groups) or ()))
+    return tuple(found)
+
+
+def _asks_upgrade(fields: Fields) -> bool:
+    return b"upgrade" in {option.strip().lower() for option in (joined(fields, b"connection") or b"").split(b",")}
+
+
+async def _discard(response: OriginResponse) -> None:
+    """The content is not wanted: a short one is read so that the connection can be used again, a long one is dropped."""
+    if response.body is None:
+        return
+    if response.length is not None and response.length <= 16_384:  # noqa: PLR2004
+        try:
+            async for _ in response.body:
+                pass
+        except UpstreamError:
+            return  # it broke off; nobody wanted it
+    await response.body.aclose()

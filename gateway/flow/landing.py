@@ -1,0 +1,91 @@
+"""What a fetch came to, known when the head of the response is there; and one fetch that several requests wait for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.cache.collapse import Spool
+from gateway.cache.entry import Entry
+from gateway.cache.policy import Reason, Stored
+from gateway.cache.variant import NominatedValues
+from gateway.errors import UpstreamError
+from gateway.semantics.message import Fields
+from gateway.upstream.origin import OriginResponse
+
+__all__ = ["Filling", "Flight", "Landing"]
+
+
+class Filling:
+    """A response that may be stored and is on its way: head known, body arriving in the spool.
+
+    fields      what is kept of the header section
+    extent      for a 206: (start, stop, complete length) as Content-Range has it
+    entry       the stored response, once the body is whole; None until then, and when it was not stored after all
+    """
+
+    __slots__ = ("entry", "extent", "fields", "length", "nominated", "spool", "status", "tags", "terms")
+
+    def __init__(
+        self,
+        status: int,
+        fields: Fields,
+        terms: Stored,
+        *,
+        nominated: NominatedValues,
+        tags: tuple[bytes, ...],
+        length: int | None,
+        extent: tuple[int, int, int | None] | None,
+    ) -> None:
+        self.status = status
+        self.fields = fields
+        self.terms = terms
+        self.nominated = nominated
+        self.tags = tags
+        self.length = length
+        self.extent = extent
+        self.spool = Spool()
+        self.entry: Entry | None = None
+
+
+class Landing:
+    """One of these, looked at in this order:
+
+    error       no response, and nothing stored that could stand in
+    entry       a stored response that the origin has just confirmed or completed, or that stands in for it (then stale says why)
+    filling     a new response that may be shared
+    response    the origin's response itself: where there is no filling, it is for the one who asked, and nobody else
+    """
+
+    __slots__ = ("entry", "error", "filling", "fwd_status", "origin_time", "reason", "response", "stale")
+
+    def __init__(
+        self,
+        *,
+        entry: Entry | None = None,
+        filling: Filling | None = None,
+        response: OriginResponse | None = None,
+        error: UpstreamError | None = None,
+        reason: Reason | None = None,
+        stale: str = "",
+        fwd_status: int = 0,
+        origin_time: float = 0.0,
+    ) -> None:
+        self.entry = entry
+        self.filling = filling
+        self.response = response
+        self.error = error
+        self.reason = reason
+        self.stale = stale
+        self.fwd_status = fwd_status
+        self.origin_time = origin_time
+
+
+class Flight:
+    """One fetch under way. stamp: the purge ledger's sequence when it began. landing: set once, when the head is there."""
+
+    __slots__ = ("landing", "stamp", "task")
+
+    def __init__(self, stamp: int) -> None:
+        self.stamp = stamp
+        self.landing: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        self.task: asyncio.Task[None] | None = None

@@ -1,0 +1,495 @@
+"""A request's way from question to answer. Read this first; it is the picture in docs/flow.md, in code.
+
+    recognise ─▶ key ─▶ lookup ─▶ plan ─▶ act ─▶ deliver
+                                          │
+                       Reuse ─────────────┤   answer_now: no await anywhere, so the hot lane may call it
+                       Forward ───────────┤   answer: collapsed fetch, or relay for one client
+                       Refuse ────────────┘
+
+`answer` calls the same steps as `answer_now`; it is what happens when they do not suffice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from gateway.cache.entry import Entry, encode_block
+from gateway.cache.memory_store import MAX_FREQUENCY
+from gateway.cache.plan import Forward, ForwardReason, Plan, Refuse, Reuse, plan
+from gateway.cache.purges import Ledger, Verdict
+from gateway.cache.status import encode_hit, encode_member
+from gateway.cache.store import Shelf, Store
+from gateway.errors import BadRequest, GatewayError, UpstreamError, UpstreamUnavailable
+from gateway.flow.deliver import MAX_INLINE, compress, deliver, wants_part_of
+from gateway.flow.forward import Forwarder
+from gateway.flow.landing import Filling, Flight, Landing
+from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values
+from gateway.flow.response import Facts, Response, allows_content
+from gateway.flow.routes import Route, Routes
+from gateway.semantics.conditional import CONDITIONAL, is_not_modified
+from gateway.semantics.dates import format_date
+from gateway.semantics.fields import end_to_end
+from gateway.semantics.message import Fields, Request, first
+from gateway.semantics.negotiation import best_language, preferred_coding
+from gateway.upstream.origin import OriginResponse
+
+__all__ = ["ErrorPage", "Page"]
+
+ErrorPage = Callable[[int, str, str, bytes | None], tuple[bytes, bytes]]
+"""(status, reason, request id, Accept) → (media type, content)."""
+
+STEERING = CONDITIONAL | {b"cache-control", b"pragma", b"authorization", b"range", b"weft-debug"}
+"""Request fields that make an answer from memory anything but the plain one."""
+
+_ROUNDS = 4
+"""How often a request looks again after somebody else's fetch did not suit it, before it asks for itself."""
+
+
+class Page:
+    """The flow. One for the process; every collaborator is handed in.
+
+    server: our name in Cache-Status and Via. clock: epoch seconds that never go back. soft_grace: seconds.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        store: Store,
+        ledger: Ledger,
+        forwarder: Forwarder,
+        identity: Identity,
+        clock: Callable[[], float],
+        error_page: ErrorPage,
+        request_ids: Iterator[str],
+        *,
+        soft_grace: float = 60.0,
+        server_timing: bool = False,
+    ) -> None:
+        self.routes = routes
+        self.store = store
+        self.ledger = ledger
+        self.forwarder = forwarder
+        self.identity = identity
+        self.clock = clock
+        self.error_page = error_page
+        self.request_ids = request_ids
+        self.soft_grace = soft_grace
+        self.server_timing = server_timing
+        self.server = b"Weft"
+        self._codings: dict[tuple[Route, bytes | None], bytes | None] = {}
+        self._packing: set[tuple[int, bytes]] = set()
+        self._shelf = store.shelf
+
+    # ------------------------------------------------------------------------------------------------ everything is in memory
+
+    def answer_now(self, request: Request, now: float) -> Response | None:
+        """The answer, when it needs nothing but this process's memory; None otherwise. Never awaits, never raises for what a client sends.
+
+        now: epoch seconds of `clock`. The first lines are the plain hit, rendered once a second for all who get the same; what follows is every other hit.
+        """
+        if request.has_body or request.method != b"GET":
+            return None
+        route = self.routes.sole or self.routes.find(request.host, request.target)
+        if route is None or route.bypass:
+            return None
+        target = route.query.apply(request.target) if route.query.changes else request.target
+        shelf = self._shelf((request.scheme, request.host, target))
+        if shelf is None:
+            return None
+        entry = shelf.sole
+        if entry is not None and entry.ready_second == int(now) and entry.checked == self.ledger.sequence and now < entry.fresh_until:
+            accept = None
+            for name, value in request.fields:
+                if name == b"accept-encoding":
+                    accept = value
+                elif name in STEERING:
+                    break
+            else:
+                coding = self._coding(route, accept) if entry.transform else None
+                ready = entry.ready.get(coding)
+                if ready is not None:
+                    if entry.frequency < MAX_FREQUENCY:
+                        entry.frequency += 1
+                    return ready
+        return self._hit_now(request, route, target, shelf, now)
+
+    def _hit_now(self, request: Request, route: Route, target: bytes, shelf: Shelf, now: float) -> Response | None:
+        if first(request.fields, b"weft-debug") is not None:
+            return None
+        visit = Visit(request, route, target, now, "")
+        entry = self._select(shelf, visit, now)
+        decision = plan(entry, visit.ask, now)
+        if not isinstance(decision, Reuse) or decision.refresh:
+            return None
+        if not wants_part_of(decision.entry, request, now) or self._lacks_large_copy(decision.entry, visit) is not None:
+            return None
+        return self._from_cache(visit, decision, now)
+
+    def _from_cache(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
+        entry, request = decision.entry, visit.request
+        if entry.frequency < MAX_FREQUENCY:
+            entry.frequency += 1
+        facts = Facts(visit.route.name, "hit")
+        facts.stale = decision.stale
+        member = None
+        if decision.stale:
+            facts.detail = "stale-while-revalidate" if decision.refresh else "stale"
+            member = encode_hit(self.server, int(entry.fresh_until - now), facts.detail.encode("ascii"))
+        response = deliver(
+            entry, request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
+        )
+        if response is not None and self.server_timing:
+            response.block += b"server-timing: cache;desc=hit\r\n"
+        if response is not None and not decision.stale and request.method == b"GET" and not any(name in STEERING for name, _ in request.fields):
+            self._remember(entry, visit, response, now)
+        return response
+
+    def _remember(self, entry: Entry, visit: Visit, response: Response, now: float) -> None:
+        """Keep the rendered answer for the rest of this second."""
+        second = int(now)
+        if entry.ready_second != second:
+            entry.ready_second = second
+            entry.ready = {}
+        accept = first(visit.request.fields, b"accept-encoding") if entry.transform else None
+        entry.ready[self._coding(visit.route, accept) if entry.transform else None] = response
+
+    def _coding(self, route: Route, accept: bytes | None) -> bytes | None:
+        """preferred_coding, remembered: browsers send a handful of values."""
+        name = (route, accept)
+        try:
+            return self._codings[name]
+        except KeyError:
+            if len(self._codings) > 10_000:  # noqa: PLR2004
+                self._codings.clear()
+            coding = self._codings[name] = preferred_coding(accept, route.compression.codings)
+            return coding
+
+    # ------------------------------------------------------------------------------------------------ lookup
+
+    def _select(self, shelf: Shelf | None, visit: Visit, now: float) -> Entry | None:
+        """The stored response that suits the request, still wanted; the newest when several do. RFC 9111 §4.1."""
+        if shelf is None:
+            return None
+        best = None
+        for names, group in list(shelf.groups.items()):
+            values = selecting_values(names, visit.request, visit.route)
+            entry = group.get(values)
+            if entry is None and b"accept-language" in names:
+                entry = _in_best_language(group, names, visit)
+            if entry is not None and self._is_wanted(entry, now) and (best is None or entry.date > best.date):
+                best = entry
+        return best
+
+    def _is_wanted(self, entry: Entry, now: float) -> bool:
+        """Whether purges since the last look have left it alone; a hard one removes it, a soft one makes it stale."""
+        if entry.checked == self.ledger.sequence:
+            return True
+        verdict = self.ledger.verdict(entry)
+        if verdict is Verdict.HARD:
+            self.store.drop(entry)
+            return False
+        if verdict is Verdict.SOFT:
+            entry.soften(now, self.soft_grace)
+        return True
+
+    def look(self, visit: Visit, now: float) -> tuple[Entry | None, Plan]:
+        """Lookup and plan, as `answer` and `weft explain` use them."""
+        shelf = self._shelf(visit.key)
+        entry = self._select(shelf, visit, now)
+        return entry, plan(entry, visit.ask, now, others=shelf is not None and entry is None)
+
+    def recognise(self, request: Request) -> Visit:
+        """Route, key and wishes of a request. Raises BadRequest."""
+        route = self.routes.find(request.host, request.target)
+        if route is None:
+            raise BadRequest("no route takes this host and path", 404, "no_route")
+        if has_looped(request, self.identity):
+            raise BadRequest("the request has come through here five times already", 508, "loop_detected")
+        target = route.query.apply(request.target) if route.query.changes else request.target
+        return Visit(request, route, target, self.clock(), next(self.request_ids))
+
+    # ------------------------------------------------------------------------------------------------ the rest of the world is needed
+
+    async def answer(self, request: Request) -> Response:
+        """The answer, whatever it takes. Never raises GatewayError: an error is an answer too."""
+        try:
+            visit = self.recognise(request)
+        except BadRequest as error:
+            return self.refuse(request, error)
+        method = request.method
+        if method not in (b"GET", b"HEAD"):
+            return await self._relayed(visit, ForwardReason.METHOD)
+        if visit.route.bypass or request.has_body or request.version == b"1.1" and first(request.fields, b"upgrade") is not None:
+            return await self._relayed(visit, ForwardReason.BYPASS)
+        for _ in range(_ROUNDS):
+            now = self.clock()
+            entry, decision = self.look(visit, now)
+            if isinstance(decision, Reuse) and wants_part_of(decision.entry, request, now):
+                if decision.refresh:
+                    self.forwarder.refresh(visit, decision.entry)
+                await self._pack(decision.entry, visit)
+                response = self._from_cache(visit, decision, now)
+                if response is not None:
+                    return response
+            if isinstance(decision, Refuse):
+                return self._error(visit, BadRequest("only-if-cached, and nothing stored suits", 504, "only_if_cached"), "refused")
+            reason = decision.reason if isinstance(decision, Forward) else ForwardReason.PARTIAL
+            stored = decision.entry if isinstance(decision, (Forward, Reuse)) else entry
+            if method == b"HEAD":
+                return await self._relayed(visit, reason, stored)
+            if stored is None and self.forwarder.uncacheable.knows(visit.key, now):
+                return await self._relayed(visit, reason, detail="uncacheable")
+            response = await self._fetched(visit, stored, reason)
+            if response is not None:
+                return response
+        return await self._relayed(visit, ForwardReason.URI_MISS, detail="not-shared")
+
+    async def _fetched(self, visit: Visit, entry: Entry | None, reason: ForwardReason) -> Response | None:
+        """One collapsed fetch; None when it was somebody else's and what came does not suit this request."""
+        flight, own = self.forwarder.flight_for(visit, entry)
+        landing = await self._landing(visit, flight, entry, own=own)
+        if landing is None:
+            if entry is not None and self._may_stand_in(entry):
+                return self._stand_in(visit, entry, reason, "slow-origin", 0)
+            return await self._relayed(visit, reason, detail="collapse-timeout")
+        if landing.error is not None:
+            return self._error(visit, landing.error, reason.value)
+        if landing.entry is not None:
+            if not own and not self._suits(visit, landing.entry.vary, landing.entry.nominated, landing.entry, flight):
+                return None
+            return await self._from_landing(visit, landing.entry, landing, reason, own=own)
+        if landing.filling is not None:
+            filling = landing.filling
+            if not own and not (filling.spool.kept and self._may_share(visit, filling, flight)):
+                return None
+            return await self._from_filling(visit, filling, landing, reason, own=own)
+        if not own:
+            return None  # it was for somebody else alone
+        assert landing.response is not None  # noqa: S101 - the only thing left
+        detail = landing.reason.value if landing.reason else ""
+        return self._passed_on(visit, landing.response, reason.value, detail)
+
+    async def _landing(self, visit: Visit, flight: Flight, entry: Entry | None, *, own: bool) -> Landing | None:
+        """What the flight came to. None: it takes too long; longer than the route waits for a renewal when entry may stand in for a failing
+        origin, or longer than it waits for somebody else's fetch.
+        """
+        patience = None if own else visit.route.collapse_timeout
+        if entry is not None and self._may_stand_in(entry) and not visit.ask.no_cache:
+            patience = visit.route.stale_wait
+        try:
+            async with asyncio.timeout(patience):
+                return await asyncio.shield(flight.landing)
+        except TimeoutError:
+            return None
+        except asyncio.CancelledError:
+            if own:  # nobody else may have what comes; its connection must not stay behind
+                flight.landing.add_done_callback(_dispose)
+            raise
+
+    def _may_stand_in(self, entry: Entry) -> bool:
+        """Whether entry may be served though the origin does not confirm it. RFC 5861 §4."""
+        return entry.parts is None and self.clock() < entry.stale_error_until
+
+    def _may_share(self, visit: Visit, filling: Filling, flight: Flight) -> bool:
+        """Whether a response that somebody else asked for may answer this request too: fresh, of the same variant, and not purged meanwhile."""
+        terms = filling.terms
+        if terms.validate or terms.lifetime <= self.clock() - terms.born or visit.ask.no_cache or (visit.ask.authorized and not terms.shared):
+            return False
+        if self.ledger.is_hit(visit.key, visit.route.name, filling.tags, flight.stamp):
+            return False
+        return selecting_values(terms.vary, visit.request, visit.route) == filling.nominated
+
+    def _suits(self, visit: Visit, vary: tuple[bytes, ...], nominated: tuple[bytes | None, ...], entry: Entry, flight: Flight) -> bool:
+        if visit.ask.authorized and not entry.shared:
+            return False
+        if entry.validate and not entry.stale_on_request:
+            return False  # confirmed for one request only
+        if self.ledger.is_hit(visit.key, visit.route.name, entry.tags, flight.stamp):
+            return False
+        return selecting_values(vary, visit.request, visit.route) == nominated
+
+    async def _from_landing(self, visit: Visit, entry: Entry, landing: Landing, reason: ForwardReason, *, own: bool) -> Response | None:
+        """Deliver a stored response that the origin was asked about."""
+        if landing.stale:
+            return self._stand_in(visit, entry, reason, landing.stale, landing.fwd_status)
+        now = self.clock()
+        facts = self._facts(visit, reason.value, landing)
+        facts.collapsed = not own
+        facts.stored = entry.queue is not None
+        member = encode_member(
+            self.server, reason.value, fwd_status=landing.fwd_status or None, ttl=int(entry.fresh_until - now), stored=facts.stored, collapsed=not own
+        )
+        await self._pack(entry, visit)
+        return deliver(
+            entry, visit.request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
+        )
+
+    def _stand_in(self, visit: Visit, entry: Entry, reason: ForwardReason, why: str, fwd_status: int) -> Response | None:
+        """A stale response in the place of one that the origin could not give."""
+        now = self.clock()
+        facts = Facts(visit.route.name, "hit", detail=why, request_id=visit.request_id)
+        facts.stale = True
+        facts.fwd_status = fwd_status
+        facts.origin = visit.route.origin_name
+        member = encode_member(
+            self.server, reason.value, fwd_status=fwd_status or None, ttl=int(entry.fresh_until - now), detail=why.replace("_", "-")
+        )
+        return deliver(
+            entry, visit.request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
+        )
+
+    async def _from_filling(self, visit: Visit, filling: Filling, landing: Landing, reason: ForwardReason, *, own: bool) -> Response | None:
+        """Deliver a response that is being stored: from the entry when its body is whole already, else as it comes."""
+        request, now = visit.request, self.clock()
+        facts = self._facts(visit, reason.value, landing)
+        facts.collapsed = not own
+        facts.stored = True
+        ttl = int(filling.terms.born + filling.terms.lifetime - now)
+        member = encode_member(self.server, reason.value, ttl=ttl, stored=True, collapsed=not own)
+        if first(request.fields, b"range") is not None and filling.extent is None and not filling.spool.done:
+            try:
+                await filling.spool.complete()  # a part of a whole that is on its way
+            except UpstreamError as error:
+                return self._error(visit, error, reason.value)
+        entry = filling.entry
+        if entry is not None and filling.spool.done:
+            facts.stored = entry.queue is not None
+            response = deliver(
+                entry, request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
+            )
+            if response is not None:
+                return response
+        age = max(0, int(now - filling.terms.born))
+        block = encode_block(filling.fields) + b"age: %d\r\ncache-status: %s\r\n" % (age, member)
+        etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
+        if filling.status == 200 and is_not_modified(request.fields, etag, modified, filling.terms.date, now):  # noqa: PLR2004
+            return Response(304, block, None, facts)
+        if filling.extent is not None:
+            start, stop, complete = filling.extent
+            block += b"content-range: bytes %d-%d/%s\r\n" % (start, stop - 1, b"*" if complete is None else b"%d" % complete)
+        body = filling.spool.read() if allows_content(filling.status) else None
+        return Response(filling.status, block, body, facts, length=filling.length)
+
+    async def _relayed(self, visit: Visit, reason: ForwardReason, entry: Entry | None = None, *, detail: str = "") -> Response:
+        """The response for this client alone."""
+        try:
+            response = await self.forwarder.relay(visit, entry)
+        except UpstreamError as error:
+            return self._error(visit, error, reason.value)
+        if visit.request.method == b"POST" and not visit.route.bypass:
+            filling = await self.forwarder.store_post(visit, response)
+            if filling is not None:
+                made = await self._from_filling(visit, filling, Landing(response=response), reason, own=True)
+                assert made is not None  # noqa: S101 - a whole response always makes one
+                return made
+        return self._passed_on(visit, response, reason.value, detail)
+
+    def _passed_on(self, visit: Visit, response: OriginResponse, reason: str, detail: str) -> Response:
+        policy = visit.route.policy
+        hidden = {b"content-length", b"surrogate-control", b"weft-cache-control", b"trailer", *policy.tag_fields}
+        fields = [field for field in end_to_end(response.fields) if field[0] not in hidden]
+        if first(fields, b"date") is None:
+            fields.append((b"date", format_date(response.response_time)))
+        facts = Facts(visit.route.name, reason, detail=detail, request_id=visit.request_id)
+        facts.origin = visit.route.origin_name
+        facts.origin_time = response.response_time - response.request_time
+        facts.fwd_status = response.status
+        fields.append((b"cache-status", encode_member(self.server, reason, detail=detail)))
+        length = response.length
+        if length is None and visit.request.method == b"HEAD":
+            declared = first(response.fields, b"content-length")
+            length = int(declared) if declared is not None and declared.isdigit() else None
+        body = response.body
+        trailers = body.trailers if body is not None else None
+        return Response(response.status, encode_block(fields), body, facts, length=length, trailers=trailers, tunnel=response.tunnel)
+
+    # ------------------------------------------------------------------------------------------------ answers of our own
+
+    def refuse(self, request: Request, error: GatewayError) -> Response:
+        """The answer to a request that does not get as far as a route."""
+        visit_id = next(self.request_ids)
+        facts = Facts("", "error" if error.status >= 500 else "refused", detail=error.reason, request_id=visit_id)  # noqa: PLR2004
+        return self._error_response(request, error, facts)
+
+    def _error(self, visit: Visit, error: GatewayError, reason: str) -> Response:
+        facts = Facts(visit.route.name, "refused" if reason == "refused" else "error", detail=error.reason, request_id=visit.request_id)
+        facts.origin = visit.route.origin_name
+        return self._error_response(visit.request, error, facts)
+
+    def _error_response(self, request: Request, error: GatewayError, facts: Facts) -> Response:
+        media, content = self.error_page(error.status, error.reason, facts.request_id, first(request.fields, b"accept"))
+        fields: Fields = [
+            (b"date", format_date(self.clock())),
+            (b"content-type", media),
+            (b"cache-control", b"no-store"),
+            (b"x-request-id", facts.request_id.encode("ascii")),
+        ]
+        if error.fault == "upstream":
+            fields.append((b"proxy-status", b"%s; error=%s" % (self.server, error.reason.encode("ascii"))))  # RFC 9209 §2
+        if isinstance(error, UpstreamUnavailable):
+            fields.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        fields.append((b"cache-status", encode_member(self.server, "bypass" if error.fault == "downstream" else "uri-miss", detail=error.reason.replace("_", "-"))))
+        body = None if request.method == b"HEAD" else content
+        return Response(error.status, encode_block(fields), body, facts, length=len(content))
+
+    def _facts(self, visit: Visit, outcome: str, landing: Landing) -> Facts:
+        facts = Facts(visit.route.name, outcome, request_id=visit.request_id)
+        facts.origin = visit.route.origin_name
+        facts.origin_time = landing.origin_time
+        facts.fwd_status = landing.fwd_status
+        return facts
+
+    # ------------------------------------------------------------------------------------------------ large compressed copies
+
+    def _lacks_large_copy(self, entry: Entry, visit: Visit) -> bytes | None:
+        """The coding of a compressed copy that this request wants, that is not made yet, and that is too large to make in between."""
+        if not entry.transform or len(entry.body) <= MAX_INLINE or first(visit.request.fields, b"range") is not None:
+            return None
+        coding = self._coding(visit.route, first(visit.request.fields, b"accept-encoding"))
+        return coding if coding is not None and coding not in entry.codings else None
+
+    async def _pack(self, entry: Entry, visit: Visit) -> None:
+        """Make a large compressed copy in a thread; who asks meanwhile gets the plain form."""
+        coding = self._lacks_large_copy(entry, visit)
+        if coding is None or (id(entry), coding) in self._packing:
+            return
+        self._packing.add((id(entry), coding))
+        try:
+            copy = await asyncio.to_thread(compress, entry.body, coding, visit.route.compression)
+        finally:
+            self._packing.discard((id(entry), coding))
+        entry.codings[coding] = copy
+        if copy is not None:
+            self.store.grow(entry, len(copy))
+
+
+def _in_best_language(group: dict[tuple[bytes | None, ...], Entry], names: tuple[bytes, ...], visit: Visit) -> Entry | None:
+    """A stored response in the one language that the client puts first, everything else being equal.
+
+    The origin has shown that it has that language; it would choose it again. RFC 9111 §4.1 with RFC 9110 §12.5.4.
+    """
+    best = best_language(first(visit.request.fields, b"accept-language"))
+    if best is None:
+        return None
+    place = names.index(b"accept-language")
+    wanted = selecting_values(names, visit.request, visit.route)
+    for nominated, entry in group.items():
+        same = nominated[:place] == wanted[:place] and nominated[place + 1 :] == wanted[place + 1 :]
+        if same and entry.language is not None and entry.language.lower() == best:
+            return entry
+    return None
+
+
+def _dispose(landing: asyncio.Future[Landing]) -> None:
+    """Close what came for a client that has left, unless it is being stored for others."""
+    if landing.cancelled() or landing.exception() is not None:
+        return
+    result = landing.result()
+    if result.filling is None and result.response is not None and result.response.body is not None:
+        task = asyncio.ensure_future(result.response.body.aclose())
+        _closing_tasks.add(task)
+        task.add_done_callback(_closing_tasks.discard)
+
+
+_closing_tasks: set[asyncio.Future[None]] = set()

@@ -1,0 +1,146 @@
+"""Who asks for what, and what the origin is told of it. Pure.
+
+Nothing a client sends that is not in the key may change a stored response. So what reaches the origin is rebuilt here: fields of one
+connection go, fields by which frameworks let a client override host, path or method go, and what says who we are is ours.
+"""
+
+from __future__ import annotations
+
+from gateway.cache.key import Key
+from gateway.cache.plan import NO_WISHES, Ask, parse_ask
+from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
+from gateway.flow.routes import Route
+from gateway.semantics.conditional import CONDITIONAL
+from gateway.semantics.fields import end_to_end
+from gateway.semantics.message import Fields, Request, first, joined
+from gateway.semantics.negotiation import normal_encodings, normal_languages
+
+__all__ = ["OVERRIDES", "Identity", "Visit", "origin_fields", "selecting_values"]
+
+OVERRIDES = frozenset(
+    {
+        # host and path, as seen by frameworks behind other proxies
+        b"x-forwarded-host", b"x-forwarded-server", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-scheme", b"x-forwarded-ssl",
+        b"x-forwarded-path", b"x-forwarded-uri", b"x-host", b"x-original-host", b"x-original-url", b"x-original-uri", b"x-rewrite-url",
+        b"x-http-host-override", b"x-wap-profile", b"x-url-scheme", b"front-end-https", b"x-script-name", b"base-url", b"request-uri",
+        # method
+        b"x-http-method-override", b"x-http-method", b"x-method-override",
+        # who asks: said anew below
+        b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip", b"forwarded", b"true-client-ip", b"x-client-ip", b"x-cluster-client-ip",
+        b"x-forwarded-by", b"x-forwarded", b"forwarded-for", b"client-ip",
+    }
+)  # fmt: skip
+"""Request fields that never come from a client. CWE-444, CWE-525; list gathered from web-cache-poisoning reports."""
+
+_FRAMING = frozenset({b"host", b"content-length", b"x-request-id", b"max-forwards", b"weft-debug"})
+_OURS_TO_SAY = CONDITIONAL | {b"range"}
+
+
+class Identity:
+    """What we say of ourselves to origins. via: our pseudonym (RFC 9110 §7.6.3); forwarded: whether to tell who asked."""
+
+    __slots__ = ("forwarded", "request_id_field", "via")
+
+    def __init__(self, via: str = "weft", *, forwarded: bool = True, request_id_field: str = "x-request-id") -> None:
+        self.via = via.encode("ascii")
+        self.forwarded = forwarded
+        self.request_id_field = request_id_field.lower().encode("ascii")
+
+
+class Visit:
+    """A request that has found its route: what every later step works on."""
+
+    __slots__ = ("ask", "interim", "key", "request", "request_id", "route", "started")
+
+    def __init__(self, request: Request, route: Route, target: bytes, started: float, request_id: str) -> None:
+        self.request = request
+        self.route = route
+        self.key: Key = (request.scheme, request.host, target)
+        self.ask: Ask = parse_ask(request.fields, obey=route.policy.request_directives) if request.fields else NO_WISHES
+        self.interim = request.interim
+        self.started = started
+        self.request_id = request_id
+
+
+def selecting_values(names: VaryNames, request: Request, route: Route) -> NominatedValues:
+    """What the request says on the fields that a `Vary` names, as the origin would be told."""
+    if not names:
+        return ()
+    relevant = [field for field in request.fields if field[0] in names and field[0] not in OVERRIDES]
+    return nominated_values(names, _normalised(relevant, route))
+
+
+def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions: Fields = ()) -> Fields:  # type: ignore[assignment]
+    """The request fields for the origin.
+
+    shared: the response may be stored and given to others: preconditions and ranges are then ours to set (`conditions`), and what is negotiated is
+    brought to one spelling. Otherwise the client's own go through.
+    """
+    request, route = visit.request, visit.route
+    fields = [field for field in end_to_end(request.fields) if field[0] not in OVERRIDES and field[0] not in _FRAMING]
+    if shared:
+        fields = [field for field in _normalised(fields, route) if field[0] not in _OURS_TO_SAY]
+        fields += conditions
+    host = route.host_header or request.host
+    via = joined(fields, b"via")
+    own = request.version + b" " + identity.via
+    fields = [field for field in fields if field[0] != b"via"]
+    fields = [(b"host", host), *fields, (b"via", own if via is None else via + b", " + own)]
+    if identity.request_id_field:
+        fields.append((identity.request_id_field, visit.request_id.encode("ascii")))
+    if identity.forwarded:
+        fields += _forwarded(request)
+    return fields
+
+
+def _normalised(fields: Fields, route: Route) -> Fields:
+    """Fields of negotiation in one spelling, so that equal wishes give equal variants."""
+    accept_encoding = accept_language = None
+    rest = []
+    for field in fields:
+        if field[0] == b"accept-encoding":
+            accept_encoding = field[1] if accept_encoding is None else accept_encoding + b", " + field[1]
+        elif field[0] == b"accept-language":
+            accept_language = field[1] if accept_language is None else accept_language + b", " + field[1]
+        else:
+            rest.append(field)
+    # With compression on we compress ourselves, once for all: the origin is asked for the plain form.
+    rest.append((b"accept-encoding", b"identity" if route.compression.codings else normal_encodings(accept_encoding, (b"br", b"gzip"))))
+    if (language := normal_languages(accept_language, route.languages)) is not None:
+        rest.append((b"accept-language", language))
+    return rest
+
+
+def _forwarded(request: Request) -> Fields:
+    """RFC 7239, and the older fields that most frameworks read. request.client: the whole chain that we trust, the client first."""
+    chain = request.client
+    nodes = [node.strip() for node in chain.split(",") if node.strip()]
+    elements = []
+    for index, node in enumerate(nodes):
+        text = f'"[{node}]"' if ":" in node else node
+        element = f"for={text}"
+        if index == len(nodes) - 1:
+            element += f";host={_quoted(request.host)};proto={request.scheme.decode('ascii')}"
+        elements.append(element)
+    return [
+        (b"x-forwarded-for", chain.encode("latin-1")),
+        (b"x-forwarded-proto", request.scheme),
+        (b"x-forwarded-host", request.host),
+        (b"forwarded", ", ".join(elements).encode("latin-1")),
+    ]
+
+
+def _quoted(host: bytes) -> str:
+    text = host.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"' if not text.replace("-", "a").replace(".", "a").isalnum() else text
+
+
+def has_looped(request: Request, identity: Identity, limit: int = 5) -> bool:
+    """The request has come through here limit times before: an origin points back at us. RFC 9110 §7.6.3."""
+    via = joined(request.fields, b"via")
+    return via is not None and via.count(b" " + identity.via) >= limit
+
+
+def wants_debug(request: Request) -> bytes | None:
+    """The token that the client shows to see more."""
+    return first(request.fields, b"weft-debug")

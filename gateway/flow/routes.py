@@ -1,0 +1,112 @@
+"""Which route a request takes: host and path → origin, with what the site wants there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.cache.freshness import CachePolicy
+from gateway.cache.key import QueryRule
+from gateway.upstream.origin import Origin
+
+__all__ = ["Compression", "Route", "Routes"]
+
+
+class Compression:
+    """Which stored responses are also kept compressed, and how.
+
+    codings     in our order of preference, e.g. (b"zstd", b"br", b"gzip"); empty: not at all
+    types       media types, exact or ending in /*; lower case
+    """
+
+    __slots__ = ("_families", "_types", "codings", "levels", "min_bytes")
+
+    def __init__(self, codings: Sequence[bytes], levels: dict[bytes, int], types: Sequence[str], min_bytes: int) -> None:
+        self.codings = tuple(codings)
+        self.levels = levels
+        self.min_bytes = min_bytes
+        self._types = frozenset(name.encode("ascii") for name in types if not name.endswith("/*"))
+        self._families = tuple(name[:-1].encode("ascii") for name in types if name.endswith("/*"))
+
+    def suits(self, content_type: bytes | None) -> bool:
+        """Whether content of that type gets smaller."""
+        if not content_type or not self.codings:
+            return False
+        media = content_type.partition(b";")[0].strip().lower()
+        return media in self._types or media.startswith(self._families)
+
+
+class Route:
+    """One route, everything resolved. host: exact, `*.suffix`, or "" for any; path: a prefix that ends at a segment.
+
+    stale_wait: seconds that a renewal may take before what is stored stands in, where it may; collapse_timeout: seconds to wait for somebody else's fetch.
+    """
+
+    __slots__ = ("_path", "_path_slash", "bypass", "collapse_timeout", "compression", "host", "host_header", "languages", "name", "origin", "origin_name", "policy", "query", "stale_wait")
+
+    def __init__(
+        self,
+        name: str,
+        origin: Origin,
+        policy: CachePolicy,
+        compression: Compression,
+        *,
+        origin_name: str = "upstream",
+        host: str = "",
+        path: str = "/",
+        query: QueryRule | None = None,
+        bypass: bool = False,
+        languages: Sequence[str] = (),
+        host_header: str = "",
+        stale_wait: float = 1.0,
+        collapse_timeout: float = 30.0,
+    ) -> None:
+        self.name = name
+        self.origin = origin
+        self.origin_name = origin_name
+        self.policy = policy
+        self.compression = compression
+        self.host = host.lower().encode("ascii")
+        self.query = query or QueryRule()
+        self.bypass = bypass
+        self.languages = tuple(language.encode("ascii") for language in languages)
+        self.host_header = host_header.encode("ascii")
+        self.stale_wait = stale_wait
+        self.collapse_timeout = collapse_timeout
+        self._path = path.encode("ascii")
+        self._path_slash = self._path if self._path.endswith(b"/") else self._path + b"/"
+
+    def takes(self, host: bytes, target: bytes) -> bool:
+        """Whether a request for host and target goes this way."""
+        if self.host and not self._is_host(host):
+            return False
+        path = target.partition(b"?")[0]
+        return path.startswith(self._path_slash) or path == self._path
+
+    def _is_host(self, host: bytes) -> bool:
+        name = host.partition(b":")[0] if not host.startswith(b"[") else host
+        if self.host.startswith(b"*."):
+            return name.endswith(self.host[1:])
+        return self.host in (name, host)
+
+
+class Routes:
+    """All routes, the most specific first: exact host before wildcard before any; longer path before shorter."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.all = tuple(sorted(routes, key=_specificity, reverse=True))
+        only = self.all[0] if len(self.all) == 1 else None
+        self.sole = only if only is not None and not only.host and only.takes(b"", b"/") else None
+
+    def find(self, host: bytes, target: bytes) -> Route | None:
+        """The route of a request; None when none takes it."""
+        if self.sole is not None:
+            return self.sole
+        for route in self.all:
+            if route.takes(host, target):
+                return route
+        return None
+
+
+def _specificity(route: Route) -> tuple[int, int, int]:
+    exactness = 0 if not route.host else 1 if route.host.startswith(b"*.") else 2
+    return exactness, len(route.host), len(route._path)  # noqa: SLF001 - a route's own neighbour

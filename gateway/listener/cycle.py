@@ -1,0 +1,147 @@
+"""One request through ASGI on our own server: what `receive` and `send` do (ASGI 3, HTTP spec 2.4), with trailers, and an honest end.
+
+A response that can't be finished is cut short so that the client notices: no last chunk, fewer octets than declared, connection closed (RFC 9112 §8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import GatewayError
+from gateway.flow.response import STATUS_LINE, allows_content
+from gateway.semantics.fields import connection_options
+from gateway.semantics.message import Request, first
+
+if TYPE_CHECKING:
+    from gateway.fastlane import EdgeProtocol
+
+__all__ = ["App", "Cycle", "ResponseCutShort"]
+
+logger = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class ResponseCutShort(GatewayError):
+    """The content can't be completed after its head has gone out. The server must close the connection without pretending an end."""
+
+    fault = "upstream"
+
+
+class Cycle:
+    """A request that the lane could not answer at once."""
+
+    __slots__ = ("_chunked", "_head", "_left", "_trailers", "app", "finished", "keep_alive", "protocol", "request", "started", "task")
+
+    def __init__(self, protocol: EdgeProtocol, request: Request, app: App, *, keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.request = request
+        self.app = app
+        self.keep_alive = keep_alive
+        self.started = False
+        self.finished = False
+        self.task: asyncio.Task[None] | None = None
+        self._head: bytes | None = None  # written together with the first octets of the body
+        self._chunked = False
+        self._left: int | None = None  # octets still to come under a declared length
+        self._trailers = False
+
+    async def run(self) -> None:
+        """Call the application; always ends with the protocol's `end_cycle`."""
+        clean = False
+        try:
+            await self.app(self.protocol.scope(self.request), self.receive, self.send)
+            clean = self.finished
+            if not clean and not self.started:
+                logger.error("application returned without a response")
+                self.protocol.write_bare(500)
+        except (ResponseCutShort, OSError):
+            pass  # said where it happened; the connection is closed below
+        except asyncio.CancelledError:
+            pass  # the client has left, or the server stops waiting
+        except Exception:
+            logger.exception("application failed", extra={"started": self.started})
+            if not self.started:
+                self.protocol.write_bare(500)
+        finally:
+            self.protocol.end_cycle(self, clean=clean)
+
+    async def receive(self) -> Message:
+        """http.request with what of the content has come, then http.disconnect."""
+        body = self.protocol.incoming_of(self.request)
+        if body is None:
+            return {"type": "http.request", "body": b"", "more_body": False} if not self.finished else {"type": "http.disconnect"}
+        chunk = await body.next_chunk()
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk) or not body.complete}
+
+    async def send(self, message: Message) -> None:
+        """http.response.start, .body, .trailers. Waits while the client's socket is full; raises OSError when it is gone."""
+        protocol = self.protocol
+        if protocol.lost:
+            raise OSError("client has left")  # noqa: TRY003, EM101
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._start(message["status"], message.get("headers", ()), trailers=bool(message.get("trailers")))
+        elif kind == "http.response.body":
+            await self._body(message.get("body", b""), more=message.get("more_body", False))
+        elif kind == "http.response.trailers":
+            self._finish([b"%s: %s\r\n" % field for field in message.get("headers", ())])
+        else:
+            raise RuntimeError(f"unexpected ASGI message {kind}")  # noqa: TRY003, EM102
+
+    def _start(self, status: int, headers: Any, *, trailers: bool) -> None:  # noqa: ANN401 - ASGI's own looseness
+        fields = [(name.lower(), value) for name, value in headers]
+        lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % field for field in fields)]
+        length = first(fields, b"content-length")
+        head_only = self.request.method == b"HEAD" or not allows_content(status)
+        if b"close" in connection_options(fields):
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if head_only:
+            self._left = 0
+        elif length is not None:
+            self._left = int(length)
+        elif self.request.version == b"1.0":
+            if self.keep_alive:
+                lines.append(b"connection: close\r\n")
+            self.keep_alive = False  # the end of the connection is the end of the content. RFC 9112 §6.3
+        else:
+            self._chunked = True
+            self._trailers = trailers
+            lines.append(b"transfer-encoding: chunked\r\n")
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
+        self.started = True
+
+    async def _body(self, chunk: bytes, *, more: bool) -> None:
+        pieces = [self._head] if self._head is not None else []
+        self._head = None
+        if self.request.method == b"HEAD":
+            chunk = b""
+        if self._left is not None and self._left < len(chunk):
+            raise RuntimeError("response content longer than its Content-Length")  # noqa: TRY003, EM101
+        if chunk:
+            if self._chunked:
+                pieces += [b"%x\r\n" % len(chunk), chunk, b"\r\n"]
+            else:
+                pieces.append(chunk)
+            if self._left is not None:
+                self._left -= len(chunk)
+        if pieces:
+            self.protocol.write(pieces)
+        if not more and not self._trailers:
+            self._finish([])
+        elif self.protocol.write_paused:
+            await self.protocol.drain()
+
+    def _finish(self, trailers: list[bytes]) -> None:
+        if self._left:
+            raise RuntimeError("response content shorter than its Content-Length")  # noqa: TRY003, EM101
+        if self._chunked:
+            self.protocol.write([b"0\r\n", *trailers, b"\r\n"])
+        self.finished = True

@@ -1,0 +1,79 @@
+"""From what the parser saw of a request head to a Request, or the reason why not. Strict where leniency has been used for request smuggling (RFC 9112 §11.2).
+
+llhttp has already refused: bare CR and LF, NUL and other controls, blanks in or before names, obs-fold, several or malformed Content-Length,
+Content-Length with Transfer-Encoding, unknown versions. Here: what takes knowledge of more than one line.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from gateway.errors import BadRequest
+from gateway.semantics.message import Fields, Request
+
+__all__ = ["FRAMING", "host_of", "make_request"]
+
+FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"connection"})
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.\-])?|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?")
+_ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)(/?[^#]*)", re.IGNORECASE)
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
+
+
+@lru_cache(maxsize=4_096)
+def host_of(value: bytes, scheme: bytes) -> bytes:
+    """A Host value in the spelling that keys use: lower case, without the scheme's own port. RFC 9110 §4.2.3, §7.2. Raises BadRequest."""
+    found = _HOST.fullmatch(value)
+    if found is None or (found[1] is not None and int(found[1]) > 65_535):  # noqa: PLR2004
+        raise BadRequest("Host is not a host", reason="bad_host")
+    host = value.lower()
+    default = _DEFAULT_PORTS.get(scheme, b":80")
+    return host[: -len(default)] if host.endswith(default) else host
+
+
+def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, scheme: bytes, client: str) -> Request:
+    """The request of a complete head. Raises BadRequest with the status to answer.
+
+    has_body tells whether content follows; a Content-Length of 0 announces none.
+    """
+    hosts = length = coding = None
+    for name, value in fields:
+        if name in FRAMING:
+            if name == b"host":
+                if hosts is not None:
+                    raise BadRequest("more than one Host", reason="several_hosts")
+                hosts = value
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                coding = value if coding is None else coding + b"," + value
+    if url[:1] != b"/":
+        url, scheme_host = _other_form(method, url)
+        if scheme_host is not None:
+            hosts = scheme_host
+    elif b"#" in url:
+        raise BadRequest("a fragment in the request target", reason="bad_target")
+    if hosts is None:
+        if version != b"1.0":
+            raise BadRequest("no Host", reason="no_host")
+        host = b""
+    else:
+        host = host_of(hosts, scheme)
+    if coding is not None:
+        if version == b"1.0":
+            raise BadRequest("Transfer-Encoding in HTTP/1.0", reason="bad_framing")  # RFC 9112 §6.1
+        if coding.lower() != b"chunked":
+            raise BadRequest("a transfer coding other than chunked", 501, "unknown_transfer_coding")  # RFC 9112 §6.1
+    return Request(method, url, host, fields, scheme=scheme, client=client, version=version, has_body=coding is not None or bool(length), length=length)
+
+
+def _other_form(method: bytes, url: bytes) -> tuple[bytes, bytes | None]:
+    """Absolute-form and asterisk-form. RFC 9112 §3.2.2, §3.2.4. The host of an absolute URI replaces Host."""
+    if url == b"*" and method == b"OPTIONS":
+        return url, None
+    found = _ABSOLUTE.fullmatch(url)
+    if found is None or not found[2] or b"@" in found[2]:
+        raise BadRequest("the request target is neither a path nor a URL", reason="bad_target")
+    path = found[3]
+    return (path if path[:1] == b"/" else b"/" + path), found[2]

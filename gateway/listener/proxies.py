@@ -1,0 +1,50 @@
+"""Whom we believe when it says who is asking: proxies in front of us, by address (RFC 7239 §8.1: anyone can write these fields)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+from gateway.semantics.message import Fields, first, joined
+
+__all__ = ["TrustedProxies"]
+
+
+class TrustedProxies:
+    """Networks whose X-Forwarded-For and X-Forwarded-Proto count. Nobody by default, not even this machine."""
+
+    def __init__(self, networks: Sequence[str] = ()) -> None:
+        self._networks = [ip_network(network, strict=False) for network in networks]
+        self.trusts = lru_cache(maxsize=4_096)(self._trusts) if self._networks else _trusts_nobody
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self._networks)
+
+    def told(self, peer: str, scheme: bytes, fields: Fields) -> tuple[str, bytes]:
+        """(client chain, scheme) as a trusted peer tells them.
+
+        The chain is read from the right while its addresses are trusted, and ends with the first that is not: what stands left of that one was written by a
+        stranger. The client comes first, the peer last.
+        """
+        chain = [peer]
+        for node in reversed((joined(fields, b"x-forwarded-for") or b"").decode("latin-1").split(",")):
+            address = node.strip().strip("[]")
+            try:
+                ip_address(address)
+            except ValueError:
+                break
+            chain.insert(0, address)
+            if not self.trusts(address):
+                break
+        proto = (first(fields, b"x-forwarded-proto") or b"").strip().lower()
+        return ", ".join(chain), proto if proto in (b"http", b"https") else scheme
+
+
+def _trusts_nobody(address: str) -> bool:  # noqa: ARG001 - the same question
+    return False

@@ -1,0 +1,82 @@
+"""A request and a response as values: what every step of the flow takes and gives.
+
+Names of fields are lower-case bytes, values are bytes without surrounding blanks, in the order of the wire. Nothing here knows a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TypeAlias
+
+__all__ = ["Fields", "Request", "first", "joined", "values"]
+
+Fields: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Request:
+    """One request as a client made it, framing removed.
+
+    method      as sent, e.g. b"GET"
+    scheme      b"http" or b"https", after the trusted proxies had their say
+    host        the authority the client asked for, lower case, default port removed; b"" when HTTP/1.0 gave none
+    target      origin-form request target (path and query) exactly as sent, or b"*"
+    fields      all fields, names in lower case
+    client      address of the client as text, after the trusted proxies had their say
+    has_body    True when the framing announces content (even of length 0 by chunked coding)
+    body        the content, or None; may be iterated once
+    length      declared Content-Length, None when absent
+    trailers    trailer fields, complete once the body has been read
+    interim     where the client can be sent 1xx responses, None where it can't
+    """
+
+    __slots__ = ("body", "client", "fields", "has_body", "host", "interim", "length", "method", "scheme", "target", "trailers", "version")
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        host: bytes,
+        fields: Fields,
+        *,
+        scheme: bytes = b"http",
+        client: str = "",
+        version: bytes = b"1.1",
+        has_body: bool = False,
+        body: AsyncIterator[bytes] | None = None,
+        length: int | None = None,
+        trailers: Fields | None = None,
+        interim: Callable[[int, Fields], None] | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.host = host
+        self.fields = fields
+        self.scheme = scheme
+        self.client = client
+        self.version = version
+        self.has_body = has_body
+        self.body = body
+        self.length = length
+        self.trailers = trailers
+        self.interim = interim
+
+
+def first(fields: Fields, name: bytes) -> bytes | None:
+    """The value of the first field of that name, None when there is none."""
+    for field, value in fields:
+        if field == name:
+            return value
+    return None
+
+
+def values(fields: Fields, name: bytes) -> list[bytes]:
+    """The values of all fields of that name, in order."""
+    return [value for field, value in fields if field == name]
+
+
+def joined(fields: Fields, name: bytes) -> bytes | None:
+    """All fields of that name as one list value (RFC 9110 §5.3), None when there is none."""
+    found = [value for field, value in fields if field == name]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else b", ".join(found)

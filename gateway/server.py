@@ -1,0 +1,92 @@
+"""The process that serves: listener, signals, drain. uvicorn's server runs the loop and the lifespan; when and how it stops is ours.
+
+SIGTERM: not ready at once (and `Connection: close` on every answer), serve on for drain_delay, stop accepting, finish what runs, exit within drain_timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from functools import partial
+
+import uvicorn
+
+from gateway.app import Gateway
+from gateway.fastlane import EdgeProtocol
+
+__all__ = ["Server", "bind", "serve"]
+
+logger = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server whose connections are our protocol, and that drains."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        settings = gateway.settings.server
+        config = uvicorn.Config(
+            gateway.app,
+            http=partial(EdgeProtocol, gateway.edge),  # type: ignore[arg-type] - called like a class
+            ws="none",
+            loop="uvloop",
+            lifespan="on",
+            backlog=settings.backlog,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+        )
+        super().__init__(config)
+        self.gateway = gateway
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain. Called by uvicorn once a signal has come."""
+        gateway, settings = self.gateway, self.gateway.settings.server
+        gateway.draining = gateway.edge.draining = True
+        logger.info("draining", extra={"delay": settings.drain_delay, "connections": len(gateway.edge.connections)})
+        if settings.drain_delay:
+            await asyncio.sleep(settings.drain_delay)
+        await self._empty_backlog()
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(gateway.edge.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(settings.drain_timeout):
+                while gateway.edge.connections:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            logger.warning("drain timeout", extra={"connections": len(gateway.edge.connections)})
+            for connection in list(gateway.edge.connections):
+                connection.transport.abort()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
+
+    async def _empty_backlog(self) -> None:
+        """Let the loop accept what the kernel has accepted already: closing the listener would reset those connections."""
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+
+
+def bind(host: str, port: int, backlog: int) -> socket.socket:
+    """The listening socket. Raises OSError with host and port in its text."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"can't listen on {host}:{port}: {error.strerror}") from None
+    return listener
+
+
+async def serve(gateway: Gateway, listener: socket.socket) -> None:
+    """Serve until a signal comes, then drain."""
+    await Server(gateway).serve(sockets=[listener])

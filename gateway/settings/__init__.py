@@ -1,0 +1,43 @@
+"""Everything that can be set: one typed tree, read once at start and handed down as plain values.
+
+    weft.toml  <  environment WEFT_CACHE__MEMORY__MAX_BYTES  <  flags          nothing else
+
+`origins`, `caching`, `edge` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
+`shape` looks at the tree from outside. `layers` reads the three places, `loading` joins them, `faults` words what was wrong.
+`documents` writes docs/settings.md and the JSON schema. Only app.py and the commands read settings: below, there are arguments.
+"""
+
+from __future__ import annotations
+
+from gateway.settings.caching import Cache, CacheOverrides, Compress, Memory, Query, Route, Store
+from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server
+from gateway.settings.loading import Loaded, load, read
+from gateway.settings.origins import Breaker, Health, Upstream
+from gateway.settings.tree import Settings
+from gateway.settings.units import Network, Secret
+
+__all__ = [
+    "Breaker",
+    "Cache",
+    "CacheOverrides",
+    "Compress",
+    "Debug",
+    "Health",
+    "Limits",
+    "Loaded",
+    "Log",
+    "Memory",
+    "Metrics",
+    "Network",
+    "Proxy",
+    "Purge",
+    "Query",
+    "Route",
+    "Secret",
+    "Server",
+    "Settings",
+    "Store",
+    "Upstream",
+    "load",
+    "read",
+]

@@ -1,0 +1,129 @@
+"""The whole tree, and what its leaves may not say together.
+
+`Settings(...)` takes only what it is given: it never looks at the environment by itself (`loading.load` does). It checks each leaf;
+`contradictions` checks what needs two of them, and is asked by `load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, PlainSerializer
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.settings.caching import Cache, Query, Route
+from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server
+from gateway.settings.origins import Upstream
+from gateway.settings.units import Name, Section, leaf
+
+__all__ = ["Contradiction", "Settings", "contradictions"]
+
+Named = Annotated[Mapping[Name, Upstream], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+
+
+class Settings(BaseSettings, Section):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+
+    server: Server = leaf(Server(), "The listener and the process.")
+    upstream: Upstream = leaf(Upstream(), "The origin.")
+    origins: Named = leaf({}, "Other origins by name, for routes that name them.")
+    routes: tuple[Route, ...] = leaf((), "Parts of the site with an origin or rules of their own.")
+    query: Query = leaf(Query(), "Query rules where a route has none.")
+    cache: Cache = leaf(Cache(), "What is stored and for how long.")
+    proxy: Proxy = leaf(Proxy(), "What is believed of those in front and told to those behind.")
+    purge: Purge = leaf(Purge(), "Who may purge.")
+    debug: Debug = leaf(Debug(), "What a response says about how it came to be.")
+    log: Log = leaf(Log(), "What is written for each request.")
+    metrics: Metrics = leaf(Metrics(), "Figures for Prometheus.")
+
+    @classmethod
+    def settings_customise_sources(  # the signature is pydantic-settings'
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only: pydantic-settings would read the environment and stop at the first fault it finds there."""
+        return (init_settings,)
+
+    def origin_of(self, route: Route | None) -> Upstream:
+        """The origin of a route, or of what no route claims. KeyError when the tree has contradictions."""
+        return self.origins[route.origin] if route is not None and route.origin else self.upstream
+
+    def cache_of(self, route: Route | None) -> Cache:
+        """The cache rules of a route, or of what no route claims."""
+        return route.cache.over(self.cache) if route is not None else self.cache
+
+    def query_of(self, route: Route | None) -> Query:
+        """The query rules of a route, or of what no route claims."""
+        return route.query if route is not None and route.query is not None else self.query
+
+
+class Contradiction(NamedTuple):
+    """Two settings that are right by themselves and wrong together.
+
+    path      the one to change
+    wish      what it should be, given the other; '' when it must be set
+    because   why, when the wish doesn't say
+    other     where the other stands: when there is a fault of its own, nothing follows for this one
+    """
+
+    path: tuple[str | int, ...]
+    wish: str
+    because: str = ""
+    other: tuple[str | int, ...] = ()
+
+
+def contradictions(settings: Settings) -> Iterator[Contradiction]:
+    """All of them. Pure: files and networks are not looked at."""
+    if not settings.upstream.url and (not settings.routes or any(not route.origin for route in settings.routes)):
+        yield Contradiction(("upstream", "url"), "", other=("routes",))
+    if settings.server.workers > 1:
+        yield Contradiction(
+            ("server", "workers"), "1", "more than one worker needs Redis, which this version does not have yet (issue 4)"
+        )
+    if settings.cache.max_object_bytes > settings.cache.memory.max_bytes:
+        yield _larger_than_memory(("cache", "max_object_bytes"), settings)
+    yield from _of_origin(("upstream",), settings.upstream)
+    for name, origin in settings.origins.items():
+        if not origin.url:
+            yield Contradiction(("origins", name, "url"), "")
+        yield from _of_origin(("origins", name), origin)
+    yield from _of_routes(settings)
+
+
+def _of_origin(path: tuple[str, ...], origin: Upstream) -> Iterator[Contradiction]:
+    if origin.breaker.cooldown_max < origin.breaker.cooldown:
+        yield Contradiction(
+            (*path, "breaker", "cooldown_max"),
+            f">= cooldown ({origin.breaker.cooldown} seconds)",
+            "",
+            (*path, "breaker", "cooldown"),
+        )
+
+
+def _of_routes(settings: Settings) -> Iterator[Contradiction]:
+    names: dict[str, int] = {}
+    places: dict[tuple[str, str], int] = {}
+    for index, route in enumerate(settings.routes):
+        if route.origin and route.origin not in settings.origins:
+            known = ", ".join(repr(name) for name in settings.origins) or "none"
+            yield Contradiction(("routes", index, "origin"), f"a name in origins ({known})", other=("origins",))
+        if (first := names.setdefault(route.name, index)) != index:
+            yield Contradiction(("routes", index, "name"), f"a name of its own: routes[{first}] has it already")
+        if (first := places.setdefault((route.host, route.path), index)) != index:
+            yield Contradiction(("routes", index, "path"), f"another host or path than routes[{first}]")
+        if route.cache.max_object_bytes is not None and route.cache.max_object_bytes > settings.cache.memory.max_bytes:
+            yield _larger_than_memory(("routes", index, "cache", "max_object_bytes"), settings)
+
+
+def _larger_than_memory(path: tuple[str | int, ...], settings: Settings) -> Contradiction:
+    """An object that fits nowhere would push out everything and still not be stored."""
+    limit = ("cache", "memory", "max_bytes")
+    return Contradiction(path, f"<= cache.memory.max_bytes ({settings.cache.memory.max_bytes} bytes)", other=limit)
