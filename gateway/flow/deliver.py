@@ -22,7 +22,7 @@ from gateway.semantics.message import Fields, Request, first
 from gateway.semantics.negotiation import preferred_coding
 from gateway.semantics.ranges import parse_range, resolve
 
-__all__ = ["COMPRESSORS", "compress", "deliver", "wants_part_of"]
+__all__ = ["COMPRESSORS", "MAX_INLINE", "compress", "deliver", "may_compress", "vary_on_encoding", "wants_part_of"]
 
 MAX_INLINE = 256 << 10
 """Bodies up to this many octets are compressed on the spot (some ms at most); larger ones stay as they are."""
@@ -159,12 +159,15 @@ def _coded(entry: Entry, coding: bytes) -> tuple[Fields, bytes]:
     return fields, body
 
 
-def may_compress(status: int, fields: Fields, body: bytes, compression: Compression, *, transform: bool) -> bool:
-    """Whether compressed copies of a response may be made (`no-transform` forbids: RFC 9110 §7.7) and are worth it."""
+def may_compress(status: int, fields: Fields, length: int | None, compression: Compression, *, transform: bool) -> bool:
+    """Whether compressed copies of a response may be made (`no-transform` forbids: RFC 9110 §7.7) and are worth it.
+
+    length: octets of its content, None while unknown.
+    """
     return (
         transform
         and status == 200  # noqa: PLR2004
-        and len(body) >= compression.min_bytes
+        and (length is None or length >= compression.min_bytes)
         and first(fields, b"content-encoding") is None
         and compression.suits(first(fields, b"content-type"))
     )

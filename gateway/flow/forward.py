@@ -182,6 +182,9 @@ class Forwarder:
         extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None  # noqa: PLR2004
         if extent is not None:
             fields = [field for field in fields if field[0] != b"content-range"]
+        terms.transform = may_compress(response.status, fields, response.length, visit.route.compression, transform=terms.transform)
+        if terms.transform:
+            fields = vary_on_encoding(fields)
         nominated = nominated_values(terms.vary, sent)
         tags = _tags(response.fields, policy.tag_fields)
         return Filling(response.status, fields, terms, nominated=nominated, tags=tags, length=response.length, extent=extent)
@@ -230,9 +233,7 @@ class Forwarder:
             whole = len(parts) == 1 and parts[0][0] == 0 and len(parts[0][1]) == total
             status, body, parts = (200, parts[0][1], None) if whole else (206, b"", parts)
             length = total  # type: ignore[assignment]
-        elif may_compress(status, fields, body, visit.route.compression, transform=terms.transform):
-            fields = vary_on_encoding(fields)
-        else:
+        elif len(body) < visit.route.compression.min_bytes:
             terms.transform = False
         entry = Entry(
             visit.key,

@@ -353,7 +353,8 @@ class Page:
             except UpstreamError as error:
                 return self._error(visit, error, reason.value)
         entry = filling.entry
-        if entry is not None and filling.spool.done:
+        as_sent = own and filling.extent is not None  # the part that this client asked the origin for
+        if entry is not None and filling.spool.done and not as_sent:
             facts.stored = entry.queue is not None
             response = deliver(
                 entry, request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow

@@ -12,10 +12,10 @@ from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, Request, first, joined
+from gateway.semantics.message import Fields, Request, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
 
-__all__ = ["OVERRIDES", "Identity", "Visit", "origin_fields", "selecting_values"]
+__all__ = ["OVERRIDES", "Identity", "Visit", "has_looped", "origin_fields", "selecting_values"]
 
 OVERRIDES = frozenset(
     {
@@ -140,7 +140,3 @@ def has_looped(request: Request, identity: Identity, limit: int = 5) -> bool:
     via = joined(request.fields, b"via")
     return via is not None and via.count(b" " + identity.via) >= limit
 
-
-def wants_debug(request: Request) -> bytes | None:
-    """The token that the client shows to see more."""
-    return first(request.fields, b"weft-debug")

@@ -23,7 +23,7 @@ from gateway.upstream.deadline import Deadline, Why
 from gateway.upstream.inflow import ArrivedBody, Inflow, StreamingBody, UpgradedTunnel
 from gateway.upstream.limits import OriginLimits
 from gateway.upstream.origin import Interim, OriginRequest, OriginResponse
-from gateway.upstream.request_writer import LAST_CHUNK, encode_chunk_line, encode_trailers
+from gateway.upstream.outflow import Outflow
 from gateway.upstream.response_head import CLOSE, NONE, TUNNEL, ResponseHead
 from gateway.upstream.response_parser import ResponseParser
 
@@ -32,7 +32,7 @@ __all__ = ["Connection", "Keeper"]
 _CONTINUE = 100
 
 # Globals, because a member by name costs 0.2 µs in 3.11: see response_head.NONE.
-_IDLE, _HEAD, _READ, _WRITE, _TOTAL = Why
+_IDLE, _READ, _TOTAL = Why.IDLE, Why.READ, Why.TOTAL
 
 # An origin that says `Keep-Alive: timeout=5` closes after 5 s by its clock: leave before it does, so that no request crosses its FIN.
 _IDLE_SHARE = 0.8
@@ -56,23 +56,19 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_blocked",
-        "_body_taken",
         "_closed",
         "_deadline",
-        "_drainers",
-        "_go_ahead",
         "_inflow",
         "_interim",
         "_keeper",
         "_limits",
         "_loop",
+        "_outflow",
         "_parser",
         "_paused",
         "_poller",
         "_read_timeout",
         "_sender",
-        "_sent_all",
         "_transport",
         "_waiter",
         "address",
@@ -96,15 +92,11 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[float] | None = None  # its result: epoch seconds when the head was complete
         self._interim: Interim | None = None
         self._sender: asyncio.Task[None] | None = None
-        self._go_ahead: asyncio.Future[None] | None = None  # while `Expect: 100-continue` waits
-        self._body_taken = False  # the request body was touched: it can't be sent again
-        self._sent_all = True
-        # Flow control.
+        # Flow and time.
         self._paused = False
-        self._blocked = False
-        self._drainers: list[asyncio.Future[None]] = []
         self._deadline = Deadline(loop, self._expire)
         self._read_timeout = inf
+        self._outflow = Outflow(loop, limits, self._deadline)
 
     @property
     def is_closed(self) -> bool:
@@ -136,23 +128,23 @@ class Connection(asyncio.Protocol):
         if self._closed or self._transport is None:
             raise UpstreamReset("connection lost while it was handed over", retryable=self.served > 0)
         request_time = time.time()
-        now = self._loop.time()
         limits = self._limits
         parser = self._parser = ResponseParser(request.method, limits, upgrade=request.upgrade)
         inflow = self._inflow = Inflow()
         waiter = self._waiter = self._loop.create_future()
         self._interim = request.interim
-        self._deadline.total = now + (limits.total_timeout or inf)
+        self._deadline.total = self._loop.time() + (limits.total_timeout or inf)
         self._read_timeout = limits.idle_timeout or inf
         self.served += 1
         self._transport.write(head)
         sender: asyncio.Task[None] | None = None
         if request.body is None:
-            self._await_head(now)
+            self._outflow.await_head()
         else:
-            self._body_taken = self._sent_all = False
+            turn = self._outflow.settle()
+            self._outflow.sent_all = False
             self._deadline.set(inf, _TOTAL)
-            sender = self._sender = self._loop.create_task(self._send_body(request, inflow))
+            sender = self._sender = self._loop.create_task(self._send_body(request, inflow, turn))
         try:
             response_time = await waiter
             if sender is not None:
@@ -176,54 +168,13 @@ class Connection(asyncio.Protocol):
         response.body = ArrivedBody(inflow.content, parser.trailers) if inflow.ended else StreamingBody(self, inflow, parser)
         return response
 
-    async def _send_body(self, request: OriginRequest, inflow: Inflow) -> None:
+    async def _send_body(self, request: OriginRequest, inflow: Inflow, turn: int) -> None:
+        assert self._transport is not None
         try:
-            if any(name == b"expect" and value.lower() == b"100-continue" for name, value in request.fields):
-                await self._wait_for_go_ahead()
-            await self._write_body(request, inflow)
+            await self._outflow.send_body(self._transport, request, turn)
         except Exception as error:  # noqa: BLE001 - the iterator's own: it goes to whoever gave us the iterator
             if self._inflow is inflow:
                 self._break(error)
-
-    async def _write_body(self, request: OriginRequest, inflow: Inflow) -> None:
-        """Stream the body, no faster than the origin reads. While the client is slow no time of the origin's runs but the total."""
-        transport, body, left = self._transport, request.body, request.length
-        assert transport is not None
-        assert body is not None
-        self._body_taken = True
-        async for piece in body:
-            if not piece:
-                continue  # an empty chunk would be the last one
-            if left is None:
-                transport.writelines((encode_chunk_line(len(piece)), piece, b"\r\n"))
-            else:
-                left -= len(piece)
-                if left < 0:
-                    raise ValueError(f"the body is longer than its length {request.length}")
-                transport.write(piece)
-                self._sent_all = left == 0
-            if self._blocked:
-                self._deadline.set(self._loop.time() + self._read_timeout, _WRITE)
-                await self._drained()
-                self._deadline.set(inf, _TOTAL)
-        if self._inflow is not inflow:
-            return  # the response has ended already, and the iterator didn't heed its cancellation
-        if left:
-            raise ValueError(f"the body ended {left} bytes before its length {request.length}")
-        if left is None:
-            transport.write(LAST_CHUNK + encode_trailers(request.trailers))
-        self._sent_all = True
-        self._await_head(self._loop.time())
-
-    async def _wait_for_go_ahead(self) -> None:
-        """Until 100 comes, or long enough to take the origin for one that doesn't know it. RFC 9110 §10.1.1."""
-        waiter = self._go_ahead = self._loop.create_future()
-        timer = self._loop.call_later(self._limits.continue_timeout, _resolve, waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-            self._go_ahead = None
 
     # ── what readers ask (inflow.Source) ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -245,8 +196,7 @@ class Connection(asyncio.Protocol):
         if self._inflow is not inflow or self._transport is None:
             raise UpstreamReset("the tunnel is closed")
         self._transport.write(data)
-        if self._blocked:
-            await self._drained()
+        await self._outflow.drained()
 
     # ── what the transport tells (asyncio.Protocol) ──────────────────────────────────────────────────────────────────────────────
 
@@ -313,12 +263,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop the sender."""
-        self._blocked = True
+        self._outflow.block()
 
     def resume_writing(self) -> None:
         """Let the sender go on."""
-        self._blocked = False
-        self._wake_drainers()
+        self._outflow.unblock()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -334,19 +283,19 @@ class Connection(asyncio.Protocol):
 
     def _pass_interims(self, parser: ResponseParser) -> None:
         for head in parser.interims:
-            if head.status == _CONTINUE and self._go_ahead is not None:
-                _resolve(self._go_ahead)
+            if head.status == _CONTINUE:
+                self._outflow.go_ahead()
             if self._interim is not None:
                 self._interim(head.status, head.fields)
         parser.interims.clear()
-        if self._sent_all:
-            self._await_head(self._loop.time())  # an origin that says "still at work" gets its time anew, max_interim times
+        if self._outflow.sent_all:
+            self._outflow.await_head()  # an origin that says "still at work" gets its time anew, max_interim times
 
     def _end_of_input(self, inflow: Inflow, parser: ResponseParser) -> None:
         try:
             parser.feed_eof()
         except UpstreamReset as error:
-            error.retryable = self.served > 1 and not parser.started and not self._body_taken
+            error.retryable = self.served > 1 and not parser.started and not self._outflow.body_taken
             self._break(error)
         except UpstreamTruncated as error:
             self._break(error)
@@ -359,13 +308,13 @@ class Connection(asyncio.Protocol):
         """Become idle, or close. No await anywhere in it: the exchange is half over."""
         head = parser.head
         keep = self._limits.keepalive_timeout
-        if head is None or not head.keep_alive or parser.surplus or not self._sent_all or keep <= 0:
+        if head is None or not head.keep_alive or parser.surplus or not self._outflow.sent_all or keep <= 0:
             self._close()
             return
         if head.idle_limit is not None:
             keep = min(keep, head.idle_limit * _IDLE_SHARE)
         self._inflow = self._parser = self._waiter = self._interim = self._sender = None
-        self._body_taken = False
+        self._outflow.settle()
         self._deadline.total = inf
         self._deadline.set(self._loop.time() + keep, _IDLE)
         if self._paused and self._transport is not None:
@@ -393,7 +342,7 @@ class Connection(asyncio.Protocol):
         if self._sender is not None and not self._sender.done() and self._sender is not _current_task(self._loop):
             self._sender.cancel()
         self._sender = None
-        self._wake_drainers()
+        self._outflow.close()
         self._keeper.lost(self)
 
     def _pause(self) -> None:
@@ -403,33 +352,12 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
             self._deadline.set(inf, _TOTAL)
 
-    async def _drained(self) -> None:
-        while self._blocked and not self._closed:
-            waiter = self._loop.create_future()
-            self._drainers.append(waiter)
-            await waiter
-        if self._closed:
-            raise UpstreamReset("connection closed while the request was sent")
-
-    def _wake_drainers(self) -> None:
-        for waiter in self._drainers:
-            _resolve(waiter)
-        self._drainers.clear()
-
-    def _await_head(self, now: float) -> None:
-        self._deadline.set(now + (self._limits.first_byte_timeout or inf), _HEAD)
-
     def _expire(self, why: Why) -> None:
         if why is _IDLE:
             self._close()
         else:
             reason, sentence = why.value
             self._break(UpstreamTimeout(sentence, reason))
-
-
-def _resolve(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 def _current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:

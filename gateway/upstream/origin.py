@@ -1,6 +1,8 @@
 """The port to an origin: one exchange, nothing else.
 
-An adapter owns connections, timeouts and framing. It never looks at caching, never follows redirects, never retries: the flow does.
+An adapter owns connections, timeouts and framing. It never looks at caching, never follows redirects, never retries: the flow does. The one
+exception is the keep-alive race (RFC 9112 §9.3.1): an idempotent request without a touched body, on a kept connection that closed
+before a byte came, is sent once more on a new one.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def encode_request_head(request: OriginRequest) -> bytes:
     if _TARGET.fullmatch(request.target) is None:
         raise ValueError(f"target can't stand in a request line: {request.target.partition(b'?')[0][:80]!r}")
     if _can_end_a_line(b"".join(parts)):
-        raise ValueError(f"CR, LF or NUL in the value of {_find_fault(request)}")
+        raise ValueError(f"CR, LF or NUL in the value of {_find_fault(request)!r}")
     parts.append(b"\r\n")
     return b"\r\n".join(parts)
 

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import uvloop
 
@@ -84,7 +84,7 @@ class ScriptedOrigin:
         self.faults: list[BaseException] = []
         self.ended = asyncio.Queue[int]()  # numbers of connections whose script has ended
 
-    async def __aenter__(self) -> ScriptedOrigin:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._ssl)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -116,7 +116,7 @@ class ScriptedOrigin:
             await self._script(Peer(self, number, reader, writer))
         except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
             pass  # the client left: for the client's end to judge
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised by __aexit__
             self.faults.append(error)
         finally:
             self._tasks.discard(task)
@@ -158,5 +158,5 @@ async def ask(client: Http1Origin, request: OriginRequest | None = None) -> tupl
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until a thing that has no event of its own is so."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.001)

@@ -13,7 +13,7 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.dialer import Dialer
 from gateway.upstream.http1_origin import Http1Origin
 from gateway.upstream.limits import OriginLimits
-from tests.upstream.scripted import OK, Peer, Run, ScriptedOrigin, answering, ask
+from tests.upstream.scripted import OK, Peer, Run, ScriptedOrigin, answering, ask, until
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,7 @@ def test_traffic_that_never_connects_still_learns_of_a_new_address(run: Run) -> 
         await book.addresses()
         dns.now = 31
         assert book.lists("10.0.0.1")
-        while book.lists("10.0.0.1"):
-            await asyncio.sleep(0)
+        await until(lambda: not book.lists("10.0.0.1"))
         assert dns.asked == 2
 
     run(scenario())

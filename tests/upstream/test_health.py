@@ -294,7 +294,7 @@ def test_when_all_are_ill_all_are_tried_all_the_same(run: Run) -> None:
 
 def test_a_single_server_is_never_panicked_into(run: Run) -> None:
     async def scenario() -> None:
-        balance, origins, _ = balanced(REFUSED)
+        balance, _, _ = balanced(REFUSED)
         assert [await outcome(balance) for _ in range(7)] == ["UpstreamRefused"] * 5 + ["UpstreamUnavailable"] * 2
         assert balance.panics == 0
 

@@ -149,7 +149,7 @@ def test_the_retry_is_made_once(run: Run) -> None:
 @pytest.mark.parametrize(
     ("request_", "sent_again"),
     [
-        (lambda: get(), True),
+        (get, True),
         (lambda: get(method=b"HEAD"), True),
         (lambda: get(method=b"OPTIONS"), True),
         (lambda: get(method=b"DELETE"), True),
@@ -372,8 +372,7 @@ def test_a_waiter_gets_the_place_of_a_failed_connect(run: Run) -> None:
 
 def test_a_waiter_cancelled_in_the_turn_it_is_served_passes_its_connection_on(run: Run) -> None:
     async def scenario() -> None:
-        opened, script = gate()
-        async with ScriptedOrigin(script) as origin:
+        async with ScriptedOrigin(answering(OK)) as origin:
             client = origin.client(max_connections=1)
             holder = await client._pool.acquire()
             waiters = [asyncio.create_task(client._pool.acquire()) for _ in range(2)]

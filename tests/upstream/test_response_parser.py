@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import h11
 import pytest
@@ -161,7 +162,7 @@ def h11_server(method: bytes = b"GET") -> h11.Connection:
 
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     places = sorted({min(place, len(data)) for place in at} | {0, len(data)})
-    return [data[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [data[begin:end] for begin, end in pairwise(places)]
 
 
 @settings(max_examples=300, deadline=None)
