@@ -15,18 +15,18 @@ _SLEW = 0.005
 
 
 class Clock:
-    """Call it for the time."""
+    """Call it for the time. offset: what makes epoch seconds of monotonic ones, for who has read that clock already."""
 
-    __slots__ = ("_offset",)
+    __slots__ = ("offset",)
 
     def __init__(self) -> None:
-        self._offset = time() - monotonic()
+        self.offset = time() - monotonic()
 
     def __call__(self) -> float:
         """Epoch seconds."""
-        return monotonic() + self._offset
+        return monotonic() + self.offset
 
     def follow(self) -> None:
         """Move a little towards the wall clock."""
         apart = time() - self()
-        self._offset += max(-_SLEW, min(_SLEW, apart))
+        self.offset += max(-_SLEW, min(_SLEW, apart))

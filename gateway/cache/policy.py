@@ -1,19 +1,24 @@
-"""May this response be stored (RFC 9111 §3)? Read top to bottom: each rule names its section, and every "no" is a reason that people see.
+"""May this response be stored (RFC 9111 §3)? RULES, read top to bottom: each names its section, and every "no" is a reason that people see.
 
     judge() ──▶ Stored(…what the entry needs…)  or  NotStored(reason)
+
+`weft explain` walks the same rules and says each step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from enum import Enum
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from gateway.cache.freshness import CachePolicy, StaleWindows, freshness_lifetime, initial_age, is_explicit, stale_windows
 from gateway.cache.targeted import Directives, governing_directives
 from gateway.cache.variant import ANY, VaryNames, parse_vary
-from gateway.semantics.message import Fields, first, values
+from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.ranges import parse_content_range
 
-__all__ = ["Judgement", "NotStored", "Reason", "Stored", "judge"]
+__all__ = ["RULES", "Case", "Judgement", "NotStored", "Reason", "Rule", "Stored", "decide", "judge", "steps"]
 
 
 class Reason(Enum):
@@ -93,6 +98,99 @@ _UNDERSTOOD = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 
 """Status codes whose caching requirements this cache implements. RFC 9111 §5.2.2.3."""
 
 
+class Case:
+    """A response and all that bears on whether it may be stored.
+
+    url             (scheme, host, target) of the request
+    sent            request fields as the origin got them
+    has_body        the request had content
+    no_store        the client asks for nothing to be stored, and the site lets it
+    length          declared octets of the response's content, None when unknown
+    held            it is stored already and confirmed just now: its size and place were judged when it came
+    Times in epoch seconds.
+    """
+
+    __slots__ = (
+        "_terms",
+        "directives",
+        "fields",
+        "has_body",
+        "held",
+        "length",
+        "method",
+        "no_store",
+        "policy",
+        "request_time",
+        "response_time",
+        "sent",
+        "status",
+        "url",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        url: tuple[bytes, bytes, bytes],
+        sent: Fields,
+        status: int,
+        fields: Fields,
+        policy: CachePolicy,
+        *,
+        request_time: float,
+        response_time: float,
+        has_body: bool = False,
+        no_store: bool = False,
+        length: int | None = None,
+        held: bool = False,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.sent = sent
+        self.status = status
+        self.fields = fields
+        self.policy = policy
+        self.request_time = request_time
+        self.response_time = response_time
+        self.has_body = has_body
+        self.no_store = no_store
+        self.length = length
+        self.held = held
+        self.directives = governing_directives(fields, policy.targeted_fields, surrogate_control=policy.surrogate_control)
+        self._terms: Stored | None = None
+
+    @property
+    def terms(self) -> Stored:
+        """On what terms it would be stored. Made when first asked for: most refusals need none."""
+        terms = self._terms
+        if terms is None:
+            fields, directives, policy = self.fields, self.directives, self.policy
+            age, date = initial_age(fields, self.request_time, self.response_time)
+            terms = self._terms = Stored(
+                directives,
+                born=self.response_time - age,
+                date=date,
+                lifetime=freshness_lifetime(self.status, fields, directives, date, policy),
+                windows=stale_windows(directives, policy),
+                explicit=is_explicit(directives, fields),
+                vary=parse_vary(fields),
+            )
+        return terms
+
+
+class Rule(NamedTuple):
+    """One reason not to store.
+
+    section     where it comes from: a section of an RFC, or a setting of ours
+    wish        what a response must be to pass, for people
+    stops       whether it stops here
+    """
+
+    reason: Reason
+    section: str
+    wish: str
+    stops: Callable[[Case], bool]
+
+
 def judge(
     method: bytes,
     url: tuple[bytes, bytes, bytes],
@@ -104,94 +202,194 @@ def judge(
     request_time: float,
     response_time: float,
     has_body: bool = False,
+    held: bool = False,
 ) -> Judgement:
-    """Whether and on which terms to store the response to a request.
-
-    url: (scheme, host, target) of the request. sent: request fields as the origin got them. Times: epoch seconds. Never raises.
-    """
-    directives = governing_directives(fields, policy.targeted_fields, surrogate_control=policy.surrogate_control)
-    refusal = _refusal(method, url, sent, status, fields, directives, has_body=has_body)
-    if refusal is not None:
-        return NotStored(refusal)
-
-    age, date = initial_age(fields, request_time, response_time)
-    lifetime = freshness_lifetime(status, fields, directives, date, policy)
-    explicit = is_explicit(directives, fields)
-    windows = stale_windows(directives, policy)
-    stored = Stored(
-        directives,
-        born=response_time - age,
-        date=date,
-        lifetime=lifetime,
-        windows=windows,
-        explicit=explicit,
-        vary=parse_vary(fields),
+    """Whether and on which terms to store the response to a request: `decide` on a Case of these. Never raises."""
+    return decide(
+        Case(
+            method,
+            url,
+            sent,
+            status,
+            fields,
+            policy,
+            request_time=request_time,
+            response_time=response_time,
+            has_body=has_body,
+            held=held,
+        )
     )
-    reason = _useless(status, fields, stored, directives) or _personal(method, sent, fields, stored, policy)
-    return NotStored(reason) if reason else stored
 
 
-def _refusal(
-    method: bytes, url: tuple[bytes, bytes, bytes], sent: Fields, status: int, fields: Fields, directives: Directives, *, has_body: bool
-) -> Reason | None:
-    """What forbids storing, whatever the freshness."""
-    flags = directives.flags
-    if method != b"GET" and not (method == b"POST" and status == 200 and _is_about_itself(url, fields)):  # noqa: PLR2004
-        return Reason.METHOD  # §3; for POST: RFC 9110 §9.3.3
-    if has_body and method == b"GET":
-        return Reason.REQUEST_BODY  # content of GET has no meaning, but an origin may act on it: it is not in the key
-    if status < 200 or status == 304:  # noqa: PLR2004
-        return Reason.NOT_FINAL
-    if "must-understand" in flags and status not in _UNDERSTOOD:
-        return Reason.NOT_UNDERSTOOD  # §5.2.2.3
-    if "no-store" in flags and "must-understand" not in flags:
-        return Reason.NO_STORE  # §5.2.2.5; with must-understand, and understood, no-store is to be ignored
-    if "private" in flags:
-        return Reason.PRIVATE  # §5.2.2.7
-    if first(sent, b"authorization") is not None and not _is_shared(directives):
-        return Reason.AUTHORIZATION  # §3.5
-    if parse_vary(fields) == ANY:
-        return Reason.VARY_STAR  # §4.1: storing it is allowed, and useless
-    return None
+def decide(case: Case) -> Judgement:
+    """Walk the rules. Never raises."""
+    for rule in RULES:
+        if rule.stops(case):
+            return NotStored(rule.reason)
+    return case.terms
 
 
-def _useless(status: int, fields: Fields, stored: Stored, directives: Directives) -> Reason | None:
-    """Nothing to reuse: neither fresh at any time, nor to be validated, nor allowed stale by the response itself."""
-    if stored.lifetime > 0 and not stored.validate:
-        return None
-    if status >= 500:  # noqa: PLR2004 - an error kept only to be validated helps nobody
-        return Reason.SERVER_ERROR
-    validator = first(fields, b"etag") is not None or first(fields, b"last-modified") is not None
-    windows = {"stale-while-revalidate", "stale-if-error"} & directives.numbers.keys()
-    return None if validator or (windows and not stored.validate) else Reason.NO_FRESHNESS
+def steps(case: Case) -> Iterator[tuple[Rule, bool]]:
+    """What decide does, told step by step: each rule that is asked, and whether it stops. The last one that stops ends it."""
+    for rule in RULES:
+        stopped = rule.stops(case)
+        yield rule, stopped
+        if stopped:
+            return
 
 
-def _personal(method: bytes, sent: Fields, fields: Fields, stored: Stored, policy: CachePolicy) -> Reason | None:
-    """A response that may have been made for one visitor, by cookies. RFC 9111 §7.3 leaves it to the origin; we lean to the safe side.
+def _is_misplaced(case: Case) -> bool:
+    """A part that can't be put in its place: multipart, or without a readable Content-Range."""
+    return case.status == 206 and not case.held and parse_content_range(first(case.fields, b"content-range")) is None
 
-    Explicit freshness is the origin's word that it may be shared. Where it is missing, or was said in the presence of a cookie
-    together with a new one, it is not taken for granted. docs/decisions/0003-cookies.md
-    """
-    if method == b"POST" and not stored.explicit:
-        return Reason.NO_FRESHNESS
-    carried = first(sent, b"cookie") is not None
-    sets = bool(values(fields, b"set-cookie"))
-    told = stored.explicit and stored.lifetime > 0
-    if sets and not (stored.shared or policy.store_cookies or (told and not carried)):
-        return Reason.SET_COOKIE
-    if carried and not told and b"cookie" not in stored.vary:
-        return Reason.COOKIE
-    return None
+
+def _is_useless(case: Case) -> bool:
+    """Never fresh, or to be validated before each use."""
+    terms = case.terms
+    return terms.lifetime <= 0 or terms.validate
+
+
+def _cannot_be_used_again(case: Case) -> bool:
+    """Neither fresh at any time, nor to be validated, nor allowed stale by the response itself."""
+    if not _is_useless(case) or first(case.fields, b"etag") is not None or first(case.fields, b"last-modified") is not None:
+        return False
+    return case.terms.validate or not {"stale-while-revalidate", "stale-if-error"} & case.directives.numbers.keys()
+
+
+def _is_told(case: Case) -> bool:
+    """The response itself says that it may be used for others for a while."""
+    return case.terms.explicit and case.terms.lifetime > 0
+
+
+def _gives_own_cookie(case: Case) -> bool:
+    """It sets a cookie, and nothing says that everybody is meant to have it."""
+    if case.policy.store_cookies or first(case.fields, b"set-cookie") is None or case.terms.shared:
+        return False
+    return not _is_told(case) or first(case.sent, b"cookie") is not None
+
+
+def _is_guessed_for_cookie(case: Case) -> bool:
+    """The request carried a cookie, and the response does not say that it is the same without it."""
+    return first(case.sent, b"cookie") is not None and not _is_told(case) and b"cookie" not in case.terms.vary
+
+
+RULES = (
+    Rule(
+        Reason.REQUEST_NO_STORE,
+        "RFC 9111 §5.2.1.5",
+        "the request does not say no-store",
+        lambda case: case.no_store,
+    ),
+    Rule(
+        Reason.TOO_LARGE,
+        "cache.max_object_bytes",
+        "the declared length is not above cache.max_object_bytes",
+        lambda case: case.length is not None and case.length > case.policy.max_object_bytes,
+    ),
+    Rule(
+        Reason.BAD_RANGE,
+        "RFC 9111 §3.3",
+        "a part (206) is one part and says where it belongs",
+        _is_misplaced,
+    ),
+    Rule(  # half of the tags would make half of the purges miss it
+        Reason.TAGS_TOO_LONG,
+        "cache.tag_bytes",
+        "no tag field is longer than cache.tag_bytes",
+        lambda case: any(len(joined(case.fields, name) or b"") > case.policy.tag_bytes for name in case.policy.tag_fields),
+    ),
+    Rule(
+        Reason.METHOD,
+        "RFC 9111 §3, RFC 9110 §9.3.3",
+        "the method is GET, or POST whose 200 names the same URL in Content-Location",
+        lambda case: case.method != b"GET" and not (case.method == b"POST" and case.status == 200 and _is_about_itself(case)),
+    ),
+    Rule(  # content of GET has no meaning, but an origin may act on it: it is not in the key
+        Reason.REQUEST_BODY,
+        "RFC 9110 §9.3.1",
+        "a GET had no content",
+        lambda case: case.has_body and case.method == b"GET",
+    ),
+    Rule(
+        Reason.NOT_FINAL,
+        "RFC 9111 §3",
+        "the status is final, and not 304",
+        lambda case: case.status < 200 or case.status == 304,
+    ),
+    Rule(
+        Reason.NOT_UNDERSTOOD,
+        "RFC 9111 §5.2.2.3",
+        "a status that must-understand speaks of is one this cache knows",
+        lambda case: "must-understand" in case.directives.flags and case.status not in _UNDERSTOOD,
+    ),
+    Rule(  # with must-understand, and understood, no-store is to be ignored
+        Reason.NO_STORE,
+        "RFC 9111 §5.2.2.5",
+        "the response does not say no-store, unless with must-understand",
+        lambda case: "no-store" in case.directives.flags and "must-understand" not in case.directives.flags,
+    ),
+    Rule(
+        Reason.PRIVATE,
+        "RFC 9111 §5.2.2.7",
+        "the response does not say private",
+        lambda case: "private" in case.directives.flags,
+    ),
+    Rule(
+        Reason.AUTHORIZATION,
+        "RFC 9111 §3.5",
+        "a request with Authorization got a response that says it is for shared caches",
+        lambda case: first(case.sent, b"authorization") is not None and not _is_shared(case.directives),
+    ),
+    Rule(  # storing it is allowed, and useless
+        Reason.VARY_STAR,
+        "RFC 9111 §4.1",
+        "Vary does not hold *",
+        lambda case: parse_vary(case.fields) == ANY,
+    ),
+    Rule(  # an error kept only to be validated helps nobody
+        Reason.SERVER_ERROR,
+        "RFC 9111 §4.2",
+        "a server error has a lifetime",
+        lambda case: case.status >= 500 and _is_useless(case),
+    ),
+    Rule(
+        Reason.NO_FRESHNESS,
+        "RFC 9111 §3, §4.2",
+        "it is fresh for a while, or can be validated, or says that it may be stale",
+        _cannot_be_used_again,
+    ),
+    Rule(
+        Reason.NO_FRESHNESS,
+        "RFC 9110 §9.3.3",
+        "a response to POST states its lifetime",
+        lambda case: case.method == b"POST" and not case.terms.explicit,
+    ),
+    # Made for one visitor, by cookies? RFC 9111 §7.3 leaves that to the origin; we lean to the safe side. Explicit freshness is the origin's word that a
+    # response may be shared. Where it is missing, or was said in the presence of a cookie together with a new one, it is not taken for granted.
+    Rule(
+        Reason.SET_COOKIE,
+        "RFC 9111 §7.3, docs/decisions/0003-cookies.md",
+        "it sets no cookie, or says that it is for all",
+        _gives_own_cookie,
+    ),
+    Rule(
+        Reason.COOKIE,
+        "RFC 9111 §7.3, docs/decisions/0003-cookies.md",
+        "the request carried no cookie, or the response says how long it may be shared",
+        _is_guessed_for_cookie,
+    ),
+)
+"""In this order: the first that stops gives the reason."""
 
 
 def _is_shared(directives: Directives) -> bool:
     return directives.targeted or bool(directives.flags & {"public", "must-revalidate"}) or "s-maxage" in directives.numbers
 
 
-def _is_about_itself(url: tuple[bytes, bytes, bytes], fields: Fields) -> bool:
+def _is_about_itself(case: Case) -> bool:
     """`Content-Location` names the very URL that was asked."""
-    location = first(fields, b"content-location")
+    location = first(case.fields, b"content-location")
     if location is None:
         return False
-    own = b"%s://%s%s" % url
+    own = b"%s://%s%s" % case.url
     return urljoin(own.decode("latin-1"), location.decode("latin-1")) == own.decode("latin-1")

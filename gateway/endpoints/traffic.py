@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from time import perf_counter
+from time import monotonic
 from typing import Any
 
 from gateway.cache.key import key_text
@@ -52,7 +52,7 @@ class Traffic:
         if ours is not None:
             await self._carry(ours["request"], send, ours["tunnel"], ours["started"])
             return
-        started = perf_counter()
+        started = monotonic()
         try:
             request = request_of(scope, receive, self.proxies)
         except BadRequest as error:

@@ -15,7 +15,7 @@ from gateway.cache.collapse import Uncacheable
 from gateway.cache.entry import Entry, merge_fields, stored_fields
 from gateway.cache.key import Key
 from gateway.cache.parts import combine, missing_range, settle_extent
-from gateway.cache.policy import Judgement, NotStored, Reason, Stored, judge
+from gateway.cache.policy import Case, Judgement, NotStored, Stored, decide, judge
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import nominated_values
@@ -153,18 +153,9 @@ class Forwarder:
         response.request_time += skew
         return response
 
-    def _judge(self, visit: Visit, sent: Fields, response: OriginResponse, method: bytes = b"GET") -> Judgement:
-        if visit.ask.no_store:
-            return NotStored(Reason.REQUEST_NO_STORE)
-        limit = visit.route.policy.max_object_bytes
-        if response.length is not None and response.length > limit:
-            return NotStored(Reason.TOO_LARGE)
-        if response.status == 206 and parse_content_range(first(response.fields, b"content-range")) is None:  # noqa: PLR2004
-            return NotStored(Reason.BAD_RANGE)  # multipart, or nothing we could place
-        policy = visit.route.policy
-        if any(len(joined(response.fields, name) or b"") > policy.tag_bytes for name in policy.tag_fields):
-            return NotStored(Reason.TAGS_TOO_LONG)  # half of the tags would make half of the purges miss it
-        return judge(
+    def case_of(self, visit: Visit, sent: Fields, response: OriginResponse, method: bytes = b"GET") -> Case:
+        """What is judged when response answers a fetch of visit. sent: the request fields that the origin got."""
+        return Case(
             method,
             visit.key,
             sent,
@@ -173,8 +164,13 @@ class Forwarder:
             visit.route.policy,
             request_time=response.request_time,
             response_time=response.response_time,
-            has_body=visit.request.has_body and method == b"GET",
+            has_body=visit.request.has_body,
+            no_store=visit.ask.no_store,
+            length=response.length,
         )
+
+    def _judge(self, visit: Visit, sent: Fields, response: OriginResponse, method: bytes = b"GET") -> Judgement:
+        return decide(self.case_of(visit, sent, response, method))
 
     def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
         policy = visit.route.policy
@@ -291,6 +287,7 @@ class Forwarder:
             policy,
             request_time=response.request_time,
             response_time=response.response_time,
+            held=True,
         )
         if isinstance(terms, NotStored):
             self.store.drop(entry)

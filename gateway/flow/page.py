@@ -34,12 +34,12 @@ from gateway.semantics.message import Fields, Request, first
 from gateway.semantics.negotiation import best_language, preferred_coding
 from gateway.upstream.origin import OriginResponse
 
-__all__ = ["ErrorPage", "Page"]
+__all__ = ["STEERING", "ErrorPage", "Page"]
 
 ErrorPage = Callable[[int, str, str, bytes | None], tuple[bytes, bytes]]
 """(status, reason, request id, Accept) → (media type, content)."""
 
-STEERING = CONDITIONAL | {b"cache-control", b"pragma", b"authorization", b"range", b"weft-debug"}
+STEERING = frozenset(CONDITIONAL) | {b"cache-control", b"pragma", b"authorization", b"range", b"weft-debug"}
 """Request fields that make an answer from memory anything but the plain one."""
 
 _ROUNDS = 4
@@ -83,10 +83,31 @@ class Page:
 
     # ------------------------------------------------------------------------------------------------ everything is in memory
 
+    def ready_now(self, scheme: bytes, host: bytes, target: bytes, accept: bytes | None, now: float) -> Response | None:
+        """The plain hit: an answer rendered earlier in this second for all who get the same; None when there is none.
+
+        For a GET without any field of STEERING. accept: its Accept-Encoding. now: epoch seconds of `clock`.
+        """
+        route = self.routes.sole or self.routes.find(host, target)
+        if route is None:
+            return None
+        if route.query.changes:
+            target = route.query.apply(target)
+        shelf = self._shelf((scheme, host, target))
+        if shelf is None:
+            return None
+        entry = shelf.sole
+        if entry is None or entry.ready_second != int(now) or entry.checked != self.ledger.sequence or now >= entry.fresh_until:
+            return None
+        ready = entry.ready.get(self._coding(route, accept) if entry.transform else None)
+        if ready is not None and entry.frequency < MAX_FREQUENCY:
+            entry.frequency += 1
+        return ready
+
     def answer_now(self, request: Request, now: float) -> Response | None:
         """The answer, when it needs nothing but this process's memory; None otherwise. Never awaits, never raises for what a client sends.
 
-        now: epoch seconds of `clock`. The first lines are the plain hit, rendered once a second for all who get the same; what follows is every other hit.
+        now: epoch seconds of `clock`.
         """
         if request.has_body or request.method != b"GET":
             return None
@@ -95,24 +116,7 @@ class Page:
             return None
         target = route.query.apply(request.target) if route.query.changes else request.target
         shelf = self._shelf((request.scheme, request.host, target))
-        if shelf is None:
-            return None
-        entry = shelf.sole
-        if entry is not None and entry.ready_second == int(now) and entry.checked == self.ledger.sequence and now < entry.fresh_until:
-            accept = None
-            for name, value in request.fields:
-                if name == b"accept-encoding":
-                    accept = value
-                elif name in STEERING:
-                    break
-            else:
-                coding = self._coding(route, accept) if entry.transform else None
-                ready = entry.ready.get(coding)
-                if ready is not None:
-                    if entry.frequency < MAX_FREQUENCY:
-                        entry.frequency += 1
-                    return ready
-        return self._hit_now(request, route, target, shelf, now)
+        return None if shelf is None else self._hit_now(request, route, target, shelf, now)
 
     def _hit_now(self, request: Request, route: Route, target: bytes, shelf: Shelf, now: float) -> Response | None:
         if first(request.fields, b"weft-debug") is not None:
@@ -148,6 +152,7 @@ class Page:
     def _remember(self, entry: Entry, visit: Visit, response: Response, now: float) -> None:
         """Keep the rendered answer for the rest of this second."""
         second = int(now)
+        response.facts.owns_target = not visit.route.query.changes
         if entry.ready_second != second:
             entry.ready_second = second
             entry.ready = {}

@@ -38,7 +38,7 @@ class Facts:
     fwd_status  its status; 0 when none came
     """
 
-    __slots__ = ("cell", "collapsed", "detail", "fwd_status", "log_tail", "origin", "origin_time", "outcome", "request_id", "route", "stale", "stored", "ttl")
+    __slots__ = ("cell", "collapsed", "detail", "fwd_status", "log_ready", "log_tail", "origin", "origin_time", "outcome", "owns_target", "request_id", "route", "stale", "stored", "ttl")
 
     def __init__(self, route: str, outcome: str, *, detail: str = "", request_id: str = "") -> None:
         self.route = route
@@ -55,6 +55,8 @@ class Facts:
         # ---- kept here by telemetry, for responses that are sent many times
         self.cell: object = None
         self.log_tail: bytes | None = None
+        self.log_ready: tuple[bytes, bytes] | None = None
+        self.owns_target = False  # it is sent for one request target only, so that one may be part of what is kept
 
 
 class Response:

@@ -12,9 +12,9 @@ from functools import lru_cache
 from gateway.errors import BadRequest
 from gateway.semantics.message import Fields, Request
 
-__all__ = ["FRAMING", "host_of", "make_request"]
+__all__ = ["FRAMING", "Head", "Heads", "host_of", "make_request"]
 
-FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"connection"})
+FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.\-])?|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?")
 _ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)(/?[^#]*)", re.IGNORECASE)
@@ -37,7 +37,7 @@ def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, sche
 
     has_body tells whether content follows; a Content-Length of 0 announces none.
     """
-    hosts = length = coding = None
+    hosts = length = coding = expect = None
     for name, value in fields:
         if name in FRAMING:
             if name == b"host":
@@ -46,6 +46,8 @@ def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, sche
                 hosts = value
             elif name == b"content-length":
                 length = int(value)
+            elif name == b"expect":
+                expect = value
             elif name == b"transfer-encoding":
                 coding = value if coding is None else coding + b"," + value
     if url[:1] != b"/":
@@ -65,7 +67,10 @@ def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, sche
             raise BadRequest("Transfer-Encoding in HTTP/1.0", reason="bad_framing")  # RFC 9112 §6.1
         if coding.lower() != b"chunked":
             raise BadRequest("a transfer coding other than chunked", 501, "unknown_transfer_coding")  # RFC 9112 §6.1
-    return Request(method, url, host, fields, scheme=scheme, client=client, version=version, has_body=coding is not None or bool(length), length=length)
+    has_body = coding is not None or bool(length)
+    return Request(
+        method, url, host, fields, scheme=scheme, client=client, version=version, has_body=has_body, length=length, expect=expect
+    )
 
 
 def _other_form(method: bytes, url: bytes) -> tuple[bytes, bytes | None]:
@@ -77,3 +82,44 @@ def _other_form(method: bytes, url: bytes) -> tuple[bytes, bytes | None]:
         raise BadRequest("the request target is neither a path nor a URL", reason="bad_target")
     path = found[3]
     return (path if path[:1] == b"/" else b"/" + path), found[2]
+
+
+class Head:
+    """What the header section of a plain GET says, apart from its request line: no content, no expectation, no upgrade.
+
+    accept: Accept-Encoding; is_plain: none of the fields that make an answer from memory anything but the plain one. log_part belongs to the access log.
+    """
+
+    __slots__ = ("accept", "fields", "host", "is_plain", "keep_alive", "log_part")
+
+    def __init__(self, request: Request, steering: frozenset[bytes], *, keep_alive: bool) -> None:
+        self.host = request.host
+        self.fields = request.fields
+        self.keep_alive = keep_alive
+        names = [name for name, _ in request.fields]
+        self.is_plain = steering.isdisjoint(names)
+        self.accept = dict(request.fields).get(b"accept-encoding") if names.count(b"accept-encoding") < 2 else None
+        self.log_part: bytes | None = None
+
+
+class Heads:
+    """Header sections seen lately, by their very octets: parsing is a pure function of them.
+
+    A browser that loads a page's forty pictures sends forty times the same section under another request line, so does whatever polls, checks or measures. One parser
+    (llhttp) reads each section once; equal octets need no second reading. loadtests/bench/lane_cost.py: 3.4 us saved of 9.5 for a browser's section.
+    """
+
+    __slots__ = ("_heads", "get", "limit")
+
+    def __init__(self, limit: int = 4_096) -> None:
+        self.limit = limit
+        self._heads: dict[bytes, Head] = {}
+        self.get = self._heads.get
+
+    def remember(self, section: bytes, head: Head) -> None:
+        """section: from the CRLF that ends the request line to the blank line. The oldest goes when there are too many."""
+        if len(section) > 2_048:
+            return
+        if len(self._heads) >= self.limit:
+            del self._heads[next(iter(self._heads))]
+        self._heads[section] = head

@@ -26,10 +26,11 @@ class Request:
     body        the content, or None; may be iterated once
     length      declared Content-Length, None when absent
     trailers    trailer fields, complete once the body has been read
+    expect      the Expect field, None when absent
     interim     where the client can be sent 1xx responses, None where it can't
     """
 
-    __slots__ = ("body", "client", "fields", "has_body", "host", "interim", "length", "method", "scheme", "target", "trailers", "version")
+    __slots__ = ("body", "client", "expect", "fields", "has_body", "host", "interim", "length", "method", "scheme", "target", "trailers", "version")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Request:
         body: AsyncIterator[bytes] | None = None,
         length: int | None = None,
         trailers: Fields | None = None,
+        expect: bytes | None = None,
         interim: Callable[[int, Fields], None] | None = None,
     ) -> None:
         self.method = method
@@ -58,6 +60,7 @@ class Request:
         self.body = body
         self.length = length
         self.trailers = trailers
+        self.expect = expect
         self.interim = interim
 
 
