@@ -41,6 +41,8 @@ __all__ = ["Edge", "EdgeProtocol", "State"]
 logger = logging.getLogger(__name__)
 
 _LINGER = 2.0
+_GRACE = 0.3
+"""Seconds in which a request that was on the wire when draining began may still arrive."""
 _JOIN_UP_TO = 32 << 10
 """Octets up to which head and content are joined for one write; above it, copying costs more than a second segment."""
 
@@ -180,10 +182,12 @@ class EdgeProtocol(asyncio.Protocol):
         return False
 
     def shutdown(self) -> None:
-        """Called by uvicorn when it stops: finish what runs, take nothing new."""
-        self.last_request = True
+        """The server drains: finish what runs, answer what is on the wire already, take nothing after that.
+
+        Between two requests nobody can see whether the next one has been sent (RFC 9112 §9.6), so there is a moment's grace.
+        """
         if self.state is State.IDLE:
-            self.transport.close()
+            self.deadline = min(self.deadline, self.edge.clock() + _GRACE)
         elif self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -497,7 +501,7 @@ class EdgeProtocol(asyncio.Protocol):
         if body is not None and not body.complete:
             self._linger()  # answered before the content was read: it is not read to the end. RFC 9112 §9.3
             return
-        if not cycle.keep_alive or self.last_request:
+        if not cycle.keep_alive or self.last_request or self.edge.draining:
             self.last_request = True
             self.transport.close()
             return

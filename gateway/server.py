@@ -6,8 +6,10 @@ SIGTERM: not ready at once (and `Connection: close` on every answer), serve on f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 from functools import partial
 
 import uvicorn
@@ -41,6 +43,13 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.gateway = gateway
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A signal ends the server, and nothing else: uvicorn would raise it again after the drain, and SIGTERM would then kill the process with its work done."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain. Called by uvicorn once a signal has come."""
         gateway, settings = self.gateway, self.gateway.settings.server
@@ -48,17 +57,14 @@ class Server(uvicorn.Server):
         logger.info("draining", extra={"delay": settings.drain_delay, "connections": len(gateway.edge.connections)})
         if settings.drain_delay:
             await asyncio.sleep(settings.drain_delay)
-        await self._empty_backlog()
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
+        await self._stop_accepting(sockets or [])
         for connection in list(gateway.edge.connections):
             connection.shutdown()
         try:
             async with asyncio.timeout(settings.drain_timeout):
                 while gateway.edge.connections:
                     await asyncio.sleep(0.02)
+                    gateway.sweeper.sweep()
         except TimeoutError:
             logger.warning("drain timeout", extra={"connections": len(gateway.edge.connections)})
             for connection in list(gateway.edge.connections):
@@ -66,10 +72,24 @@ class Server(uvicorn.Server):
         if not self.force_exit:
             await self.lifespan.shutdown()
 
-    async def _empty_backlog(self) -> None:
-        """Let the loop accept what the kernel has accepted already: closing the listener would reset those connections."""
-        for _ in range(5):
-            await asyncio.sleep(0.01)
+    async def _stop_accepting(self, listeners: list[socket.socket]) -> None:
+        """Close the listeners, but not on those whom the kernel has let in already: closing would reset their connections."""
+        waiting = []
+        for listener in listeners:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting.append(listener.accept()[0])
+        for server in self.servers:  # no await since the last accept: the gap is microseconds
+            server.close()
+        for listener in listeners:
+            listener.close()
+        loop = asyncio.get_running_loop()
+        for client in waiting:
+            client.setblocking(False)
+            await loop.connect_accepted_socket(partial(self._protocol, loop), client)
+
+    def _protocol(self, loop: asyncio.AbstractEventLoop) -> EdgeProtocol:
+        return EdgeProtocol(self.gateway.edge, self.config, self.server_state, self.lifespan.state, loop)
 
 
 def bind(host: str, port: int, backlog: int) -> socket.socket:

@@ -125,6 +125,7 @@ class Case:
         "sent",
         "status",
         "url",
+        "vary",
     )
 
     def __init__(
@@ -156,6 +157,7 @@ class Case:
         self.length = length
         self.held = held
         self.directives = governing_directives(fields, policy.targeted_fields, surrogate_control=policy.surrogate_control)
+        self.vary = parse_vary(fields)
         self._terms: Stored | None = None
 
     @property
@@ -172,7 +174,7 @@ class Case:
                 lifetime=freshness_lifetime(self.status, fields, directives, date, policy),
                 windows=stale_windows(directives, policy),
                 explicit=is_explicit(directives, fields),
-                vary=parse_vary(fields),
+                vary=self.vary,
             )
         return terms
 
@@ -243,6 +245,14 @@ def _is_misplaced(case: Case) -> bool:
     return case.status == 206 and not case.held and parse_content_range(first(case.fields, b"content-range")) is None
 
 
+def _has_long_tags(case: Case) -> bool:
+    for name in case.policy.tag_fields:
+        value = joined(case.fields, name)
+        if value is not None and len(value) > case.policy.tag_bytes:
+            return True
+    return False
+
+
 def _is_useless(case: Case) -> bool:
     """Never fresh, or to be validated before each use."""
     terms = case.terms
@@ -270,7 +280,7 @@ def _gives_own_cookie(case: Case) -> bool:
 
 def _is_guessed_for_cookie(case: Case) -> bool:
     """The request carried a cookie, and the response does not say that it is the same without it."""
-    return first(case.sent, b"cookie") is not None and not _is_told(case) and b"cookie" not in case.terms.vary
+    return first(case.sent, b"cookie") is not None and not _is_told(case) and b"cookie" not in case.vary
 
 
 RULES = (
@@ -296,7 +306,7 @@ RULES = (
         Reason.TAGS_TOO_LONG,
         "cache.tag_bytes",
         "no tag field is longer than cache.tag_bytes",
-        lambda case: any(len(joined(case.fields, name) or b"") > case.policy.tag_bytes for name in case.policy.tag_fields),
+        _has_long_tags,
     ),
     Rule(
         Reason.METHOD,
@@ -344,7 +354,7 @@ RULES = (
         Reason.VARY_STAR,
         "RFC 9111 §4.1",
         "Vary does not hold *",
-        lambda case: parse_vary(case.fields) == ANY,
+        lambda case: case.vary == ANY,
     ),
     Rule(  # an error kept only to be validated helps nobody
         Reason.SERVER_ERROR,

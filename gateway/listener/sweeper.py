@@ -33,15 +33,19 @@ class Sweeper:
 
     def start(self) -> None:
         """Begin; needs a running loop."""
-        self._timer = asyncio.get_running_loop().call_later(self._interval, self._sweep)
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._turn)
 
     def stop(self) -> None:
         """End."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """Look over them once, now."""
         now = self._clock()
         for connection in [one for one in self._connections if one.deadline <= now]:
             connection.expire(now)
+
+    def _turn(self) -> None:
+        self.sweep()
         self.start()

@@ -13,7 +13,7 @@ class Breaker(Section):
     failures: Count = leaf(5, "Failures in a row that open the breaker.", ge=1, le=1000)
     cooldown: Seconds = leaf(1.0, "How long the origin is left alone the first time.", unit="seconds", gt=0, le=3600)
     cooldown_max: Seconds = leaf(
-        10.0, "The longest pause; it doubles from cooldown each time the trial fails.", unit="seconds", gt=0, le=3600
+        3.0, "The longest pause; it doubles from cooldown each time the trial fails.", unit="seconds", gt=0, le=3600
     )
     count_5xx: Switch = leaf(
         False, "Whether a 500, 502, 503 or 504 from the origin is a failure too, not only a broken connection or a timeout."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from time import monotonic
 from typing import Protocol
 
@@ -11,7 +10,7 @@ from gateway.semantics.message import Fields, Request
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.metrics import BUCKETS, Cell, Metrics
 
-__all__ = ["Account", "Heard", "Recent", "Story", "Told"]
+__all__ = ["Account", "Heard", "Story", "Told", "Watcher"]
 
 
 class Story(Protocol):
@@ -51,11 +50,11 @@ class Heard(Protocol):
     log_part: bytes | None
 
 
-class Recent:
-    """The last requests, for a page that shows them. (epoch seconds, method, target, outcome, status, seconds, octets)."""
+class Watcher(Protocol):
+    """Somebody who looks on, such as the demo's live page."""
 
-    def __init__(self, limit: int = 60) -> None:
-        self.requests: deque[tuple[float, str, str, str, int, float, int]] = deque(maxlen=limit)
+    def see(self, method: bytes, target: bytes, told: Told, now: float, seconds: float, octets: int) -> None:
+        """One request has been answered. Called in between, so it must be quick and never raise. now: epoch seconds."""
 
 
 class Account:
@@ -64,7 +63,7 @@ class Account:
     def __init__(self, metrics: Metrics, log: AccessLog | None) -> None:
         self.metrics = metrics
         self.log = log
-        self.recent: Recent | None = None
+        self.watcher: Watcher | None = None
 
     def tell(self, request: Request, told: Told, now: float, started: float, octets: int, *, complete: bool = True) -> None:
         """now: epoch seconds; started: monotonic seconds at the complete head; octets: content sent; complete: the response went out to its end."""
@@ -72,11 +71,8 @@ class Account:
         self._cell(request.method, told).add(seconds, octets)
         if self.log is not None:
             self.log.line(request, told, now, seconds, octets, complete=complete)
-        if self.recent is not None:
-            facts = told.facts
-            target = request.target.partition(b"?")[0].decode("latin-1")
-            outcome = "stale" if facts.stale else facts.outcome
-            self.recent.requests.append((now, request.method.decode("latin-1"), target, outcome, told.status, seconds, octets))
+        if self.watcher is not None:
+            self.watcher.see(request.method, request.target, told, now, seconds, octets)
 
     def tell_ready(self, client: bytes, target: bytes, head: Heard, told: Told, now: float, started: float, octets: int) -> None:
         """`tell` for the hot lane: a GET answered from memory, with parts of its line rendered before."""
@@ -94,9 +90,8 @@ class Account:
             if part is None:
                 part = head.log_part = log.head_part(head.fields, head.host, b"http", b"1.1")
             log.ready(client, target, part, told, now, seconds, octets)
-        if self.recent is not None:
-            path = target.partition(b"?")[0].decode("latin-1")
-            self.recent.requests.append((now, "GET", path, told.facts.outcome, told.status, seconds, octets))
+        if self.watcher is not None:
+            self.watcher.see(b"GET", target, told, now, seconds, octets)
 
     def _cell(self, method: bytes, told: Told) -> Cell:
         facts = told.facts

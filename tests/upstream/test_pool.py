@@ -8,6 +8,9 @@ import random
 import pytest
 
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamReset, UpstreamUnavailable
+from gateway.upstream.connection import Connection
+from gateway.upstream.limits import OriginLimits
+from gateway.upstream.pool import ConnectionPool
 from tests.upstream.scripted import OK, Peer, Run, ScriptedOrigin, answering, ask, content, get, pieces, until
 
 OURS = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine"
@@ -477,6 +480,77 @@ def test_a_hundred_at_once_are_each_given_their_own_answer(run: Run) -> None:
             answers = await asyncio.gather(*(ask(client, get(target)) for target in targets))
             assert [body for _, body in answers] == targets
             assert origin.connections <= 20
+            await client.aclose()
+
+    run(scenario())
+
+
+def test_the_retry_goes_to_a_new_connection_not_to_another_stale_one(run: Run) -> None:
+    """After a restart of the origin every kept connection is stale, not only the first."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await until(lambda: len(peer.origin.heads) >= 3)
+        await peer.send(OK)
+        await peer.request()
+
+    async def scenario() -> None:
+        async with ScriptedOrigin(script) as origin:
+            client = origin.client()
+            await asyncio.gather(*(ask(client) for _ in range(3)))
+            assert await ask(client) == (200, b"ok")
+            assert (origin.connections, *counts(client, "retries")) == (4, 1)
+            await client.aclose()
+
+    run(scenario())
+
+
+def test_a_waiter_that_is_cancelled_leaves_the_queue(run: Run) -> None:
+    async def scenario() -> None:
+        opened, script = gate()
+        async with ScriptedOrigin(script) as origin:
+            client = origin.client(max_connections=1)
+            first = asyncio.create_task(ask(client))
+            await until(lambda: len(origin.heads) == 1)
+            waiting = asyncio.create_task(ask(client))
+            await until(lambda: counts(client, "waiting") == (1,))
+            waiting.cancel()
+            await asyncio.wait((waiting,))
+            assert counts(client, "waiting") == (0,)
+            opened.set()
+            assert await first == (200, b"ok")
+            await client.aclose()
+
+    run(scenario())
+
+
+def test_a_connection_that_is_closed_as_soon_as_it_is_made_costs_no_place(run: Run) -> None:
+    async def scenario() -> None:
+        limits = OriginLimits(max_connections=1)
+
+        async def dial(pool: ConnectionPool) -> Connection:
+            connection = Connection(asyncio.get_running_loop(), limits, pool)
+            connection.close()
+            return connection
+
+        pool = ConnectionPool(limits, dial)
+        for _ in range(3):
+            with pytest.raises(UpstreamReset):
+                await pool.acquire()
+            assert pool.counters()["connections_open"] == 0
+
+    run(scenario())
+
+
+def test_the_time_of_an_exchange_does_not_run_on_while_idle(run: Run) -> None:
+    async def scenario() -> None:
+        async with ScriptedOrigin(answering(OK)) as origin:
+            client = origin.client(first_byte_timeout=0.05, idle_timeout=0.05, total_timeout=0.05)
+            await ask(client)
+            await asyncio.sleep(0.15)
+            assert counts(client, "connections_idle") == (1,)
+            await ask(client)
+            assert origin.connections == 1
             await client.aclose()
 
     run(scenario())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -388,5 +389,43 @@ def test_a_post_that_is_reset_is_never_sent_again(run: Run, kept: bool) -> None:
             assert posts == 1
             assert origin.connections == 1
             await client.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("more", [(b"evil",), ()], ids=["goes-on", "ends"])
+def test_an_iterator_that_does_not_heed_its_end_touches_nobody_elses_exchange(run: Run, more: tuple[bytes, ...]) -> None:
+    """It swallows its cancellation and goes on when the connection serves another request already."""
+
+    async def scenario() -> None:
+        let_go, got = asyncio.Event(), []
+
+        async def body():
+            yield b"onetwo"
+            while not let_go.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await let_go.wait()
+            for part in more:
+                yield part
+
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.read(6)
+            await peer.send(OK)
+            got.append(await peer.request())
+            await peer.send(OK)
+            let_go.set()
+            got.append(await peer.closed_by_client())
+
+        async with ScriptedOrigin(script) as origin:
+            client = origin.client(first_byte_timeout=0.05)
+            assert await ask(client, get(method=b"PUT", body=body(), length=6)) == (200, b"ok")
+            assert await ask(client) == (200, b"ok")
+            await asyncio.sleep(0.15)  # the iterator has let go: it sets no time for a head that nobody waits for
+            assert client.counters()["connections_idle"] == 1
+            await client.aclose()
+            await origin.ended.get()
+            assert got[0].startswith(b"GET / ")
+            assert got[1] == b""
 
     run(scenario())

@@ -1,0 +1,152 @@
+"""What the benchmarks share: processes to measure, and a small HTTP client that asks a lot at little cost.
+
+Figures that hold on a busy machine are CPU seconds of the server's process tree, not wall seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int, seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+def process_tree(pid: int) -> list[int]:
+    pids = [pid]
+    with contextlib.suppress(FileNotFoundError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                pids += process_tree(int(child))
+    return pids
+
+
+def cpu_seconds(pid: int) -> float:
+    ticks = 0
+    for member in process_tree(pid):
+        fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS
+
+
+def rss_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, *, core: int | None = None, log: str = os.devnull) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that listens on port, ended by SIGTERM afterwards."""
+    pin = ["taskset", "-c", str(core)] if core is not None else []
+    with open(log, "wb") as out:
+        process = subprocess.Popen([*pin, *command], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(HERE.parents[1])})
+    try:
+        wait_for(port)
+        yield process
+    finally:
+        for pid in reversed(process_tree(process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def origin(port: int, **options: int) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    return running([sys.executable, str(HERE / "origin.py"), str(port)], port, **options)
+
+
+def weft(port: int, upstream: int, *settings: str, **options: object) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    sets = [word for setting in settings for word in ("--set", setting)]
+    command = [sys.executable, "-m", "gateway", "serve", "--upstream", f"http://127.0.0.1:{upstream}", "--port", str(port), *sets]
+    return running(command, port, **options)
+
+
+class Client(asyncio.Protocol):
+    """One keep-alive connection that asks for one path after the other and counts statuses. Responses must have a Content-Length."""
+
+    def __init__(self, paths: Iterator[str], headers: str, results: Counter[str], done: asyncio.Future[None], bodies: bool = False) -> None:
+        self.paths, self.headers, self.results, self.done, self.bodies = paths, headers, results, done, bodies
+        self.buffer = b""
+        self.need = 0
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.ask()
+
+    def ask(self) -> None:
+        path = next(self.paths, None)
+        if path is None:
+            self.transport.close()
+            return
+        self.transport.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self.headers}\r\n".encode())
+
+    def data_received(self, data: bytes) -> None:
+        if self.need:
+            self.need -= len(data)
+        else:
+            self.buffer += data
+            end = self.buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = self.buffer[:end].lower()
+            self.results[head[9:12].decode()] += 1
+            if b"cache-status:" in head:
+                word = head.split(b"cache-status:", 1)[1].split(b";")[1].split(b"\r\n")[0].strip()
+                self.results[word.decode()] += 1
+            length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+            self.need = length - (len(self.buffer) - end - 4)
+            self.buffer = b""
+        if self.need <= 0:
+            self.need = 0
+            self.ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.results["broken"] += exc is not None
+            self.done.set_result(None)
+
+
+async def ask_all(port: int, paths: Iterable[str], connections: int, headers: str = "") -> Counter[str]:
+    """Every path once, over that many connections; how often each status came."""
+    loop, results, source = asyncio.get_running_loop(), Counter(), iter(paths)
+    ends = []
+    for _ in range(connections):
+        done = loop.create_future()
+        ends.append(done)
+        await loop.create_connection(lambda done=done: Client(source, headers, results, done), "127.0.0.1", port)
+    await asyncio.gather(*ends)
+    return results
+
+
+async def get(port: int, path: str, method: str = "GET", headers: str = "", body: str = "") -> tuple[int, bytes, bytes]:
+    """One request on a connection of its own: (status, head, content)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{length}{headers}\r\n{body}".encode())
+    data = await reader.read()
+    writer.close()
+    head, _, content = data.partition(b"\r\n\r\n")
+    return int(head[9:12]), head, content

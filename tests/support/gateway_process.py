@@ -1,0 +1,125 @@
+"""A real `weft serve` in a process of its own, as an operator would start it: nothing inherited from the environment, a free port, logs kept for a failure.
+
+with GatewayProcess(origin.url, {"server.limits.header_timeout": 1}) as gateway:
+    with gateway.connect() as client: ...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.raw_client import RawClient
+
+__all__ = ["GatewayProcess"]
+
+_ROOT = Path(__file__).parents[2]
+_LISTENING = re.compile(r"\blistening\b.*?\bport[=\":]+(\d+)")
+_PATIENCE = 20.0  # for starting and stopping; a busy machine needs seconds, nothing needs this
+
+
+class GatewayProcess:
+    """Started at once, ready when constructed. settings: as `--set` takes them, `upstream.first_byte_timeout` → 1."""
+
+    def __init__(self, upstream: str, settings: Mapping[str, object] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
+        given = {"log.access": "text", **(settings or {})}
+        command = [sys.executable, "-m", "gateway", "serve", "--upstream", upstream, "--port", "0"]
+        for name, value in given.items():
+            command += ["--set", f"{name}={json.dumps(value) if not isinstance(value, str) else value}"]
+        # Coverage of subprocesses is asked for by variables that begin so; all else stays outside.
+        env = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"} or name.startswith("COV")}
+        env["PYTHONPATH"] = str(_ROOT)
+        self._process = subprocess.Popen(
+            command, cwd=_ROOT, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+        )
+        self.port = self._await_port()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            error.add_note(f"── the gateway's log, last lines ──\n{self.log()[-6000:]}")
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def connect(self, **options: Any) -> RawClient:
+        return RawClient(self.port, **options)
+
+    def ask(self, request: bytes) -> Any:
+        """One request on a connection of its own; its response."""
+        with self.connect() as client:
+            client.send(request)
+            return client.response(request.partition(b" ")[0])
+
+    def is_well(self) -> bool:
+        """Whether it still runs and answers by itself."""
+        return (
+            self._process.poll() is None and self.ask(b"GET /_weft/health/live HTTP/1.1\r\nHost: weft.test\r\n\r\n").status == 200
+        )
+
+    def log(self) -> str:
+        """All it has written so far."""
+        return os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")
+
+    def rss(self) -> int:
+        """Resident octets, now."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = _PATIENCE) -> int:
+        """Its exit status, once it has ended. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(timeout)
+
+    def stop(self) -> None:
+        """End it, politely first, and forget the log."""
+        if self._log.closed:
+            return
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            self.signal(signal.SIGTERM)
+            time.sleep(0.05)
+            self.signal(signal.SIGINT)  # the second signal ends waiting for what runs
+            self._process.wait(3)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(_PATIENCE)
+        self._log.close()
+
+    def _await_port(self) -> int:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and self._process.poll() is None:
+            told = _LISTENING.search(self.log())
+            if told is not None and self._answers(int(told[1])):
+                return int(told[1])
+            time.sleep(0.02)
+        log = self.log()
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+        raise RuntimeError(f"the gateway did not start:\n{log}")
+
+    def _answers(self, port: int) -> bool:
+        try:
+            with RawClient(port, timeout=_PATIENCE) as client:
+                client.send(b"GET /_weft/health/live HTTP/1.1\r\nHost: weft.test\r\n\r\n")
+                return bool(client.response().status == 200)
+        except OSError:
+            return False
