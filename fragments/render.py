@@ -12,7 +12,11 @@ __all__ = ["render"]
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("fragments", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("fragments", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

@@ -1,6 +1,6 @@
 """The composition root: settings → adapters → flow → Starlette. Nothing else builds anything; below this file there are plain arguments.
 
-    build(settings) ──▶ Gateway: .app (ASGI, for any server), .edge (for our own listener), start(), aclose()
+build(settings) ──▶ Gateway: .app (ASGI, for any server), .edge (for our own listener), start(), aclose()
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import BaseRoute, Mount, Route as Endpoint
+from starlette.routing import BaseRoute, Mount
+from starlette.routing import Route as Endpoint
 
 from gateway.cache.collapse import Uncacheable
 from gateway.cache.freshness import CachePolicy
@@ -43,7 +44,8 @@ from gateway.listener.proxies import TrustedProxies
 from gateway.listener.sweeper import Sweeper
 from gateway.live.memory_bus import MemoryBus
 from gateway.settings import Settings
-from gateway.settings.caching import Cache, Query, Route as RouteSettings
+from gateway.settings.caching import Cache, Query
+from gateway.settings.caching import Route as RouteSettings
 from gateway.settings.origins import Upstream
 from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.account import Account
@@ -73,7 +75,9 @@ class Gateway:
         self.ledger = Ledger()
         self.bus = MemoryBus()
         self.purger = Purger(self.bus, self.ledger, self.store, self.routes)
-        identity = Identity(settings.proxy.via, forwarded=settings.proxy.forwarded, request_id_field=settings.proxy.request_id_header)
+        identity = Identity(
+            settings.proxy.via, forwarded=settings.proxy.forwarded, request_id_field=settings.proxy.request_id_header
+        )
         self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(settings.cache.uncacheable_ttl), identity, self.clock)
         self.page = Page(
             self.routes,
@@ -103,10 +107,18 @@ class Gateway:
         self.account = Account(self.metrics, access_log)
         proxies = TrustedProxies([str(network) for network in settings.proxy.trusted_proxies])
         self.edge = Edge(
-            self.page, self.account, _limits(settings), self.clock, proxies, control=f"{CONTROL}/".encode(), fast_lane=settings.server.fast_lane
+            self.page,
+            self.account,
+            _limits(settings),
+            self.clock,
+            proxies,
+            control=f"{CONTROL}/".encode(),
+            fast_lane=settings.server.fast_lane,
         )
         self.sweeper = Sweeper(self.edge.connections, self.clock)
-        self.traffic = Traffic(self.page, self.account, self.clock, proxies, _token_check(settings.debug.tokens), settings.debug.server_timing)
+        self.traffic = Traffic(
+            self.page, self.account, self.clock, proxies, _token_check(settings.debug.tokens), settings.debug.server_timing
+        )
         self._minder: asyncio.Task[None] | None = None
         self.app = self._application(extra_routes)
 
@@ -131,7 +143,10 @@ class Gateway:
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """For the ready endpoint: not while draining. The state of origins is told, and changes nothing."""
-        return not self.draining, {"draining": self.draining, "origins": {name: origin.state for name, origin in self.origins.items()}}
+        return not self.draining, {
+            "draining": self.draining,
+            "origins": {name: origin.state for name, origin in self.origins.items()},
+        }
 
     async def _mind(self) -> None:
         while True:
@@ -160,9 +175,9 @@ class Gateway:
             metrics = MetricsEndpoint(registry, lambda address: _is_in(address, networks))
             routes.append(Endpoint("/metrics", metrics.get))
         control = Starlette(routes=[Mount(CONTROL, routes=[*routes, Mount("/", app=_not_found)])])
-        purge_app = Starlette(routes=[Endpoint("/{path:path}", purge.method, methods=["PURGE"])])
-        if not settings.purge.method:
-            purge_app = None  # type: ignore[assignment] - the method then goes to the origin like any other
+        purge_app = None  # the method then goes to the origin like any other
+        if settings.purge.method:
+            purge_app = Starlette(routes=[Endpoint("/{path:path}", purge.method, methods=["PURGE"])])
         return _Front(control, self.traffic, purge_app, self)
 
     def _gauges(self) -> Iterator[tuple[str, str, dict[str, str], float, str]]:
@@ -172,7 +187,13 @@ class Gateway:
         yield "weft_cache_objects", "Stored responses.", {"tier": "memory"}, len(store), "gauge"
         yield "weft_cache_bytes", "What they cost together.", {"tier": "memory"}, store.used_bytes, "gauge"
         yield "weft_cache_max_bytes", "What they may cost together.", {"tier": "memory"}, store.max_bytes, "gauge"
-        yield "weft_cache_evictions", "Stored responses that made room for others.", {"tier": "memory"}, store.evictions, "counter"
+        yield (
+            "weft_cache_evictions",
+            "Stored responses that made room for others.",
+            {"tier": "memory"},
+            store.evictions,
+            "counter",
+        )
         yield "weft_cache_collapsed", "Requests that waited for somebody else's fetch.", {}, forwarder.collapsed, "counter"
         yield "weft_origin_requests", "Requests sent to origins.", {}, forwarder.origin_requests, "counter"
         if self.writer is not None:
@@ -249,8 +270,12 @@ def _origin(name: str, origin: Upstream) -> GuardedOrigin:
         max_waiting=origin.max_waiting,
         max_head_bytes=origin.max_head_bytes,
     )
-    client = Http1Origin(origin.url, limits, tls_ca_file=origin.tls_ca_file or None, tls_verify=origin.tls_verify, retry=origin.retry)
-    breaker = BreakerSettings(failures=origin.breaker.failures, cool_down=origin.breaker.cooldown, max_cool_down=origin.breaker.cooldown_max)
+    client = Http1Origin(
+        origin.url, limits, tls_ca_file=origin.tls_ca_file or None, tls_verify=origin.tls_verify, retry=origin.retry
+    )
+    breaker = BreakerSettings(
+        failures=origin.breaker.failures, cool_down=origin.breaker.cooldown, max_cool_down=origin.breaker.cooldown_max
+    )
     health, check = origin.health, None
     if health.path:
         host = origin.host_header or origin.url.partition("://")[2]
@@ -310,7 +335,9 @@ def _policy(cache: Cache) -> CachePolicy:
 def _compression(cache: Cache) -> Compression:
     compress = cache.compress
     codings = [coding.encode("ascii") for coding in compress.codings] if compress.enabled else []
-    return Compression(codings, {b"gzip": compress.gzip, b"br": compress.br, b"zstd": compress.zstd}, compress.types, compress.min_bytes)
+    return Compression(
+        codings, {b"gzip": compress.gzip, b"br": compress.br, b"zstd": compress.zstd}, compress.types, compress.min_bytes
+    )
 
 
 def _limits(settings: Settings) -> Limits:
@@ -370,4 +397,3 @@ def _version() -> str:
         return version("weft-gateway")
     except PackageNotFoundError:
         return "unknown"
-

@@ -42,9 +42,13 @@ def error_page(status: int, reason: str, request_id: str, accept: bytes | None) 
     text = _TEXTS.get(reason) or _BY_STATUS.get(status) or f"{title}."
     form = _preferred_form(accept)
     if form == "html":
-        return b"text/html; charset=utf-8", render("error.html", status=status, title=title, text=text, request_id=request_id).encode()
+        return b"text/html; charset=utf-8", render(
+            "error.html", status=status, title=title, text=text, request_id=request_id
+        ).encode()
     if form == "json":
-        return b"application/problem+json", orjson.dumps({"status": status, "title": title, "detail": text, "reason": reason, "request_id": request_id})
+        return b"application/problem+json", orjson.dumps(
+            {"status": status, "title": title, "detail": text, "reason": reason, "request_id": request_id}
+        )
     return b"text/plain; charset=utf-8", f"{status} {title}\n{text}\nrequest id: {request_id}\n".encode()
 
 

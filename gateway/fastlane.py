@@ -86,7 +86,14 @@ class Edge:
 class EdgeProtocol(asyncio.Protocol):
     """One client connection. The signature is what uvicorn.Server calls protocol classes with; edge is bound before."""
 
-    def __init__(self, edge: Edge, config: Any, server_state: Any, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        edge: Edge,
+        config: Any,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.edge = edge
         self.limits = edge.limits
         self.app: App = config.loaded_app
@@ -94,7 +101,7 @@ class EdgeProtocol(asyncio.Protocol):
         self.server_state = server_state
         self.loop = _loop or asyncio.get_running_loop()
         self.parser = httptools.HttpRequestParser(self)
-        self.transport: asyncio.Transport = None  # type: ignore[assignment] - set by connection_made
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set by connection_made
         self.state = State.IDLE
         self.deadline = inf
         self.lost = False
@@ -167,7 +174,7 @@ class EdgeProtocol(asyncio.Protocol):
         self._release_drain()
         if self.cycle is not None and self.cycle.task is not None:
             self.cycle.task.cancel()
-        self.parser = None  # type: ignore[assignment] - breaks the cycle parser → self
+        self.parser = None  # type: ignore[assignment]  # breaks the cycle parser → self
 
     def eof_received(self) -> bool:
         """A client that has said all it will may still be waiting for an answer: the connection stays open on our side."""
@@ -214,7 +221,7 @@ class EdgeProtocol(asyncio.Protocol):
 
     def _expire_body(self, now: float) -> None:
         body = self.incoming
-        assert body is not None  # noqa: S101 - the caller looked
+        assert body is not None
         if body.paused:  # we hold it back ourselves
             self.deadline = now + self.limits.body_timeout
             return
@@ -236,7 +243,12 @@ class EdgeProtocol(asyncio.Protocol):
         if alone and self.lane and not self.write_paused and data[:5] == b"GET /" and data[-4:] == b"\r\n\r\n":
             end = data.find(b"\r\n")
             head = self.edge.heads.get(data[end:])
-            if head is not None and head.is_plain and data[end - 9 : end] == b" HTTP/1.1" and self._answer_ready(head, data[4 : end - 9]):
+            if (
+                head is not None
+                and head.is_plain
+                and data[end - 9 : end] == b" HTTP/1.1"
+                and self._answer_ready(head, data[4 : end - 9])
+            ):
                 return
         self._parse(data, alone=alone)
 
@@ -258,7 +270,7 @@ class EdgeProtocol(asyncio.Protocol):
             self.transport.close()
         elif body is None:
             self.transport.write(response.head + b"\r\n")
-        elif response.length <= _JOIN_UP_TO:  # type: ignore[operator] - content at hand has a length
+        elif response.length <= _JOIN_UP_TO:  # type: ignore[operator]  # content at hand has a length
             self.transport.write(b"".join((response.head, b"\r\n", body)))  # type: ignore[arg-type]
         else:
             self.transport.writelines((response.head, b"\r\n", body))  # type: ignore[arg-type]
@@ -296,7 +308,13 @@ class EdgeProtocol(asyncio.Protocol):
     def _remember_head(self, data: bytes) -> None:
         """data was one request, whole and alone: its header section need not be read again."""
         request = self.last_read
-        if request is None or request.method != b"GET" or request.has_body or request.version != b"1.1" or request.expect is not None:
+        if (
+            request is None
+            or request.method != b"GET"
+            or request.has_body
+            or request.version != b"1.1"
+            or request.expect is not None
+        ):
             return
         end = data.find(b"\r\n")
         if data[:5] == b"GET /" and data[-4:] == b"\r\n\r\n":
@@ -305,7 +323,9 @@ class EdgeProtocol(asyncio.Protocol):
     def _head_is_partial(self) -> None:
         if self.pending > self.limits.header_bytes:
             too_long = not self.fields
-            self._refuse(BadRequest("the head is too large", 414 if too_long else 431, "url_bytes" if too_long else "header_bytes"))
+            self._refuse(
+                BadRequest("the head is too large", 414 if too_long else 431, "url_bytes" if too_long else "header_bytes")
+            )
         elif self.state is State.IDLE:
             self.state = State.HEAD
             self.deadline = self.edge.clock() + self.limits.header_timeout
@@ -321,7 +341,7 @@ class EdgeProtocol(asyncio.Protocol):
             self._refuse_body(BadRequest("the content is too large", 413, "body_bytes"))
         elif limits.body_min_rate and not body.paused:
             elapsed = now - self._rate_since
-            if elapsed > 10 and body.received < limits.body_min_rate * elapsed:  # noqa: PLR2004
+            if elapsed > 10 and body.received < limits.body_min_rate * elapsed:
                 self._refuse_body(BadRequest("the content comes too slowly", 408, "body_min_rate"))
 
     def _malformed(self, error: Exception) -> None:
@@ -361,11 +381,11 @@ class EdgeProtocol(asyncio.Protocol):
         self.fields.append((name.lower(), value))
 
     def _on_trailer(self, name: bytes, value: bytes) -> None:
-        assert self.trailers is not None  # noqa: S101 - set when the head was complete
+        assert self.trailers is not None
         self.trailers.append((name.lower(), value.strip(b" \t")))
         self.overhead += len(name) + len(value)
         if sum(len(one) + len(other) for one, other in self.trailers) > self.limits.trailer_bytes:
-            raise BadRequest("the trailer section is too large", 431, "trailer_bytes")  # noqa: TRY003, EM101
+            raise BadRequest("the trailer section is too large", 431, "trailer_bytes")
 
     def on_headers_complete(self) -> None:
         limits, fields, parser = self.limits, self.fields, self.parser
@@ -474,7 +494,7 @@ class EdgeProtocol(asyncio.Protocol):
             octets = 0
             self.transport.write(head + ending)
         else:
-            octets = len(body)  # type: ignore[arg-type] - answer_now gives bytes or None
+            octets = len(body)  # type: ignore[arg-type]  # answer_now gives bytes or None
             if octets <= _JOIN_UP_TO:
                 self.transport.write(b"".join((head, ending, body)))  # type: ignore[arg-type]
             else:
@@ -582,7 +602,7 @@ class EdgeProtocol(asyncio.Protocol):
         cycle = self.cycle
         if cycle is None or cycle.started or self.lost or cycle.request.version == b"1.0":
             return
-        if status == 100:  # noqa: PLR2004
+        if status == 100:
             if not self.expects_continue:
                 return  # the client did not ask
             self.expects_continue = False
@@ -615,7 +635,10 @@ class EdgeProtocol(asyncio.Protocol):
             "client": (self.peer, 0),
             "server": server[:2] if isinstance(server, tuple) else None,
             "state": self.app_state.copy(),
-            "extensions": {"http.response.trailers": {}, "weft": {"request": request, "tunnel": self.open_tunnel, "started": self.started}},
+            "extensions": {
+                "http.response.trailers": {},
+                "weft": {"request": request, "tunnel": self.open_tunnel, "started": self.started},
+            },
         }
 
     # ------------------------------------------------------------------------------------------------ flow control

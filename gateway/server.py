@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
         settings = gateway.settings.server
         config = uvicorn.Config(
             gateway.app,
-            http=partial(EdgeProtocol, gateway.edge),  # type: ignore[arg-type] - called like a class
+            http=partial(EdgeProtocol, gateway.edge),  # type: ignore[arg-type]  # called like a class
             ws="none",
             loop="uvloop",
             lifespan="on",

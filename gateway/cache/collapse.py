@@ -1,7 +1,7 @@
 """Concurrent misses become one fetch: the body that many readers share, and the memory of what can't be shared.
 
-    Spool        grows as the origin sends; any number of readers, each at its own place
-    Uncacheable  keys whose last response could not be stored: nobody waits for those
+Spool        grows as the origin sends; any number of readers, each at its own place
+Uncacheable  keys whose last response could not be stored: nobody waits for those
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
+
 from gateway.cache.key import Key
 
 __all__ = ["Spool", "Uncacheable"]

@@ -6,6 +6,8 @@ Cache-Status, Content-Length). That is a third of the memory of a list of pairs,
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.cache.key import Key
 from gateway.cache.policy import Stored
 from gateway.cache.variant import NominatedValues, VaryNames
@@ -54,8 +56,8 @@ class Entry:
         "date",
         "etag",
         "explicit",
-        "fresh_until",
         "frequency",
+        "fresh_until",
         "key",
         "language",
         "length",
@@ -126,10 +128,12 @@ class Entry:
         self.frequency = 0  # uses since it was last considered for eviction, at most 3
         self.queue: object = None  # the store's queue that holds it; None when it is in none
         self.codings: dict[bytes, bytes | None] = {}  # compressed copies; None: does not get smaller
-        self.ready: object = None  # the plain answer as the flow rendered it in ready_second; belongs to the flow
+        self.ready: Any = None  # the plain answer as the flow rendered it in ready_second; belongs to the flow
         self.ready_second = -1
         held = len(body) if parts is None else sum(len(octets) for _, octets in parts)
-        self.cost = OVERHEAD + held + len(self.block) + len(key[2]) + 130 * len(tags) + sum(len(value or b"") for value in nominated)
+        self.cost = (
+            OVERHEAD + held + len(self.block) + len(key[2]) + 130 * len(tags) + sum(len(value or b"") for value in nominated)
+        )
 
     def age(self, now: float) -> int:
         """Current age in whole seconds. RFC 9111 §4.2.3, §5.1."""

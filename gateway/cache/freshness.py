@@ -80,7 +80,9 @@ def initial_age(fields: Fields, request_time: float, response_time: float) -> tu
 
 def is_explicit(directives: Directives, fields: Fields) -> bool:
     """The response itself states how long it is fresh."""
-    return bool({"max-age", "s-maxage"} & directives.numbers.keys()) or (not directives.targeted and first(fields, b"expires") is not None)
+    return bool({"max-age", "s-maxage"} & directives.numbers.keys()) or (
+        not directives.targeted and first(fields, b"expires") is not None
+    )
 
 
 def freshness_lifetime(status: int, fields: Fields, directives: Directives, date: float, policy: CachePolicy) -> float:

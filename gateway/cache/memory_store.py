@@ -172,7 +172,9 @@ class MemoryStore:
 
     def _evict_small(self) -> None:
         entry = self._small.oldest()
-        if entry.frequency > 0:  # used while it waited. The paper asks for two uses; one suffices here: a page's first use stored it
+        if (
+            entry.frequency > 0
+        ):  # used while it waited. The paper asks for two uses; one suffices here: a page's first use stored it
             entry.frequency = 0
             self._small.remove(entry)
             self._main.push(entry)

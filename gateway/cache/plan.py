@@ -1,7 +1,7 @@
 """What to do with a request, given what is stored (RFC 9111 §4). A pure decision: nothing here fetches, stores or waits.
 
-    ask     what the request allows (its Cache-Control, its method)
-    plan()  ──▶ Reuse | Forward | Refuse
+ask     what the request allows (its Cache-Control, its method)
+plan()  ──▶ Reuse | Forward | Refuse
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def plan(entry: Entry | None, ask: Ask, now: float, *, others: bool = False) -> 
     if entry is None:
         return _without(ask, ForwardReason.VARY_MISS if others else ForwardReason.URI_MISS)
     if ask.authorized and not entry.shared:
-        return Forward(ForwardReason.REQUEST)  # §3.5 speaks of storing; we don't answer a stranger's credentials with a guess either
+        return Forward(
+            ForwardReason.REQUEST
+        )  # §3.5 speaks of storing; we don't answer a stranger's credentials with a guess either
     if ask.no_cache:
         return Forward(ForwardReason.REQUEST, entry)  # §5.2.1.4
     age = now - entry.born

@@ -12,7 +12,15 @@ from enum import Enum
 from typing import NamedTuple
 from urllib.parse import urljoin
 
-from gateway.cache.freshness import CachePolicy, StaleWindows, freshness_lifetime, initial_age, is_explicit, stale_windows
+from gateway.cache.freshness import (
+    HEURISTIC_STATUS,
+    CachePolicy,
+    StaleWindows,
+    freshness_lifetime,
+    initial_age,
+    is_explicit,
+    stale_windows,
+)
 from gateway.cache.targeted import Directives, governing_directives
 from gateway.cache.variant import ANY, VaryNames, parse_vary
 from gateway.semantics.message import Fields, first, joined
@@ -36,6 +44,7 @@ class Reason(Enum):
     SET_COOKIE = "set-cookie"
     COOKIE = "cookie"
     REQUEST_BODY = "request-body"
+    ABOUT_REQUEST = "about-request"
     TOO_LARGE = "too-large"
     BAD_RANGE = "bad-range"
     TAGS_TOO_LONG = "tags-too-long"
@@ -94,8 +103,14 @@ class Stored:
 
 Judgement = Stored | NotStored
 
-_UNDERSTOOD = frozenset({200, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 404, 405, 410, 414, 451, 500, 501, 502, 503, 504})
+_UNDERSTOOD = frozenset(
+    {200, 203, 204, 206, 300, 301, 302, 303, 304, 307, 308, 400, 404, 405, 410, 414, 451, 500, 501, 502, 503, 504}
+)
 """Status codes whose caching requirements this cache implements. RFC 9111 §5.2.2.3."""
+
+
+_ABOUT_REQUEST = frozenset({412, 416, 417, 431})
+"""Status codes that speak of request fields which are not in the key: precondition, range, expectation, size of the header section."""
 
 
 class Case:
@@ -273,7 +288,7 @@ def _is_told(case: Case) -> bool:
 
 def _gives_own_cookie(case: Case) -> bool:
     """It sets a cookie, and nothing says that everybody is meant to have it."""
-    if case.policy.store_cookies or first(case.fields, b"set-cookie") is None or case.terms.shared:
+    if case.policy.store_cookies or first(case.fields, b"set-cookie") is None or _is_for_all(case.directives):
         return False
     return not _is_told(case) or first(case.sent, b"cookie") is not None
 
@@ -326,6 +341,12 @@ RULES = (
         "the status is final, and not 304",
         lambda case: case.status < 200 or case.status == 304,
     ),
+    Rule(  # stored, one client's Range or long header section would make a page an error for everybody
+        Reason.ABOUT_REQUEST,
+        "RFC 9110 §15.5",
+        "the status does not speak of fields of this one request (412, 416, 417, 431)",
+        lambda case: case.status in _ABOUT_REQUEST,
+    ),
     Rule(
         Reason.NOT_UNDERSTOOD,
         "RFC 9111 §5.2.2.3",
@@ -364,6 +385,12 @@ RULES = (
     ),
     Rule(
         Reason.NO_FRESHNESS,
+        "RFC 9111 §3",
+        "it states its freshness, or is public, or its status is one that is cacheable without a word",
+        lambda case: not (case.status in HEURISTIC_STATUS or case.terms.explicit or "public" in case.directives.flags),
+    ),
+    Rule(
+        Reason.NO_FRESHNESS,
         "RFC 9111 §3, §4.2",
         "it is fresh for a while, or can be validated, or says that it may be stale",
         _cannot_be_used_again,
@@ -392,8 +419,14 @@ RULES = (
 """In this order: the first that stops gives the reason."""
 
 
+def _is_for_all(directives: Directives) -> bool:
+    """It is addressed to shared caches."""
+    return directives.targeted or "public" in directives.flags or "s-maxage" in directives.numbers
+
+
 def _is_shared(directives: Directives) -> bool:
-    return directives.targeted or bool(directives.flags & {"public", "must-revalidate"}) or "s-maxage" in directives.numbers
+    """It may answer requests with Authorization. RFC 9111 §3.5; must-revalidate is among the words there, and says nothing of cookies."""
+    return _is_for_all(directives) or "must-revalidate" in directives.flags
 
 
 def _is_about_itself(case: Case) -> bool:

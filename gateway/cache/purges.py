@@ -59,7 +59,7 @@ class Ledger:
         """Note a purge of every key of that scheme and host whose target begins so; an empty scheme or host stands for any."""
         self.sequence += 1
         self._prefixes.append((self.sequence, prefix, verdict))
-        if len(self._prefixes) > 1_000:  # each is compared with each entry once: keep the list short  # noqa: PLR2004
+        if len(self._prefixes) > 1_000:  # each is compared with each entry once: keep the list short
             dropped = self._prefixes[:500]
             del self._prefixes[:500]
             self._raise_floor(dropped[-1][0], max(verdict for _, _, verdict in dropped))

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 import httpx
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -42,10 +41,16 @@ ATTEMPTS = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be changed about the demo. It reads no settings."""
-    parser.add_argument("--port", type=_port, help=f"port of the gateway, 0 for a free one (default {PORT}, or the next that is free)")
-    parser.add_argument("--delay", type=_seconds, default=0.08, metavar="SECONDS", help="how long the shop takes for a page (default 0.08)")
+    parser.add_argument(
+        "--port", type=_port, help=f"port of the gateway, 0 for a free one (default {PORT}, or the next that is free)"
+    )
+    parser.add_argument(
+        "--delay", type=_seconds, default=0.08, metavar="SECONDS", help="how long the shop takes for a page (default 0.08)"
+    )
     parser.add_argument("--log", action="store_true", help="write a line for each request to standard error")
-    parser.add_argument("--no-color", action="store_true", help="plain text (also with NO_COLOR set, or when the output is no terminal)")
+    parser.add_argument(
+        "--no-color", action="store_true", help="plain text (also with NO_COLOR set, or when the output is no terminal)"
+    )
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -115,9 +120,13 @@ class _Demo:
 
     async def serve(self) -> None:
         """Until a signal comes; the shop stops last, so that requests under way get their answers."""
-        shop = _ShopServer(uvicorn.Config(self.shop, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False))
+        shop = _ShopServer(
+            uvicorn.Config(self.shop, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False)
+        )
         serving = asyncio.create_task(shop.serve(sockets=[self.shop_listener]))
-        async with httpx.AsyncClient(base_url=self.base, headers={"user-agent": "weft-demo-visitor"}, timeout=10, trust_env=False) as self.crowd:
+        async with httpx.AsyncClient(
+            base_url=self.base, headers={"user-agent": "weft-demo-visitor"}, timeout=10, trust_env=False
+        ) as self.crowd:
             await Server(self.gateway).serve(sockets=[self.listener])
         shop.should_exit = True
         await serving

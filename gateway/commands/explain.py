@@ -1,3 +1,6 @@
 """x"""
+
+
 def add_arguments(p): ...
-def run(n): return 1
+def run(n):
+    return 1

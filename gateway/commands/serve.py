@@ -44,15 +44,11 @@ def run(namespace: argparse.Namespace) -> int:
         print(f"weft serve: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 1
     host, port = listener.getsockname()[:2]
-    logger.info("listening", extra={"host": host, "port": port, "origins": {name: origin.url for name, origin in _origins(settings)}})
+    origins = {"upstream": settings.upstream.url, **{name: origin.url for name, origin in settings.origins.items()}}
+    logger.info("listening", extra={"host": host, "port": port, "origins": origins})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(gateway, listener))
         except KeyboardInterrupt:
             return 0
     return 0
-
-
-def _origins(settings):  # type: ignore[no-untyped-def]
-    yield "upstream", settings.upstream
-    yield from settings.origins.items()

@@ -23,4 +23,6 @@ class HealthEndpoint:
     async def ready(self, request: Request) -> Response:  # noqa: ARG002
         """GET /_weft/health/ready: 200, or 503 while starting and draining."""
         ready, facts = self.readiness()
-        return JSONResponse({"status": "ready" if ready else "not ready", **facts}, 200 if ready else 503, headers={"cache-control": "no-store"})
+        return JSONResponse(
+            {"status": "ready" if ready else "not ready", **facts}, 200 if ready else 503, headers={"cache-control": "no-store"}
+        )

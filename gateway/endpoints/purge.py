@@ -16,8 +16,8 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.flow.purging import Purger, Target
 from gateway.errors import BadRequest
+from gateway.flow.purging import Purger, Target
 from gateway.listener.head import host_of
 
 __all__ = ["PurgeEndpoint"]
@@ -61,7 +61,9 @@ class PurgeEndpoint:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else request.headers.get("weft-purge-token", "")
         if not token or not self.may_purge(token):
-            return JSONResponse({"error": "expected Authorization: Bearer with one of purge.tokens"}, 401, {"www-authenticate": "Bearer"})
+            return JSONResponse(
+                {"error": "expected Authorization: Bearer with one of purge.tokens"}, 401, {"www-authenticate": "Bearer"}
+            )
         return None
 
     async def _wishes(self, request: Request) -> tuple[list[Target], bool]:
@@ -137,7 +139,9 @@ def _is_hard(request: Request) -> bool:
 
 def _own_url(request: Request) -> str:
     scope = request.scope
-    target = (scope.get("raw_path") or b"/").decode("latin-1") + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
+    target = (scope.get("raw_path") or b"/").decode("latin-1") + (
+        "?" + scope["query_string"].decode("latin-1") if scope["query_string"] else ""
+    )
     return f"{scope['scheme']}://{request.headers.get('host', '')}{target}"
 
 

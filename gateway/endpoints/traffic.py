@@ -35,7 +35,9 @@ Send = Callable[[Message], Awaitable[None]]
 class Traffic:
     """An ASGI application. may_debug: whether a token opens the debug header; timing: who gets Server-Timing."""
 
-    def __init__(self, page: Page, account: Account, clock: Clock, proxies: TrustedProxies, may_debug: Callable[[bytes], bool], timing: str) -> None:
+    def __init__(
+        self, page: Page, account: Account, clock: Clock, proxies: TrustedProxies, may_debug: Callable[[bytes], bool], timing: str
+    ) -> None:
         self.page = page
         self.account = account
         self.clock = clock
@@ -84,11 +86,22 @@ class Traffic:
             return
         visit = self.page.recognise(request)
         entry, _ = self.page.look(visit, self.clock())
-        lines = [f"key={key_text(visit.key)}", f"route={facts.route}", f"outcome={facts.outcome}", f"detail={facts.detail or '-'}"]
+        lines = [
+            f"key={key_text(visit.key)}",
+            f"route={facts.route}",
+            f"outcome={facts.outcome}",
+            f"detail={facts.detail or '-'}",
+        ]
         if entry is not None:
             tags = b" ".join(entry.tags).decode("latin-1") or "-"
             vary = b", ".join(entry.vary).decode("latin-1") or "-"
-            lines += [f"ttl={entry.fresh_until - self.clock():.1f}", f"lifetime={entry.lifetime:.0f}", f"vary={vary}", f"tags={tags}", f"bytes={entry.cost}"]
+            lines += [
+                f"ttl={entry.fresh_until - self.clock():.1f}",
+                f"lifetime={entry.lifetime:.0f}",
+                f"vary={vary}",
+                f"tags={tags}",
+                f"bytes={entry.cost}",
+            ]
         response.block += b"weft-debug: %s\r\n" % "; ".join(lines).encode("latin-1", "replace")
 
     async def _send(self, request: Request, response: Response, send: Send, started: float) -> None:
@@ -108,7 +121,9 @@ class Traffic:
                 octets = len(body or b"")
                 await send({"type": "http.response.body", "body": body or b""})
             else:
-                await send({"type": "http.response.body", "body": b"", "more_body": True})  # the head goes now: content may take its time
+                await send(
+                    {"type": "http.response.body", "body": b"", "more_body": True}
+                )  # the head goes now: content may take its time
                 async for chunk in body:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     octets += len(chunk)
@@ -125,7 +140,9 @@ class Traffic:
                 await body.aclose()  # type: ignore[union-attr]
             self.account.tell(request, response, self.clock(), started, octets, complete=complete)
 
-    async def _switch(self, request: Request, response: Response, tunnel: Callable[[bytes], ClientTunnel] | None, started: float) -> None:
+    async def _switch(
+        self, request: Request, response: Response, tunnel: Callable[[bytes], ClientTunnel] | None, started: float
+    ) -> None:
         assert response.tunnel is not None
         if tunnel is None:
             await response.tunnel.aclose()

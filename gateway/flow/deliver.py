@@ -1,6 +1,6 @@
 """From a stored response to the one that a client gets: coding, precondition, range, head. Pure, but for compressed copies that it leaves on the entry.
 
-    entry + request ──▶ coding? ──▶ 304? ──▶ 206 / 416? ──▶ 200
+entry + request ──▶ coding? ──▶ 304? ──▶ 206 / 416? ──▶ 200
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ COMPRESSORS: dict[bytes, Callable[[bytes, int], bytes]] = {
 }
 
 # A 304 carries what a cache would want to know and nothing that describes content. RFC 9110 §15.4.5
-_NOT_IN_304 = frozenset({b"content-type", b"content-encoding", b"content-language", b"content-range", b"content-md5", b"content-disposition"})
+_NOT_IN_304 = frozenset(
+    {b"content-type", b"content-encoding", b"content-language", b"content-range", b"content-md5", b"content-disposition"}
+)
 
 
 def deliver(
@@ -70,7 +72,7 @@ def deliver(
     if wanted is not None and may_use_range(first(request.fields, b"if-range"), entry.etag, entry.modified, now):
         if entry.parts is not None:
             return _partial_from_parts(entry, block, made, facts, request)
-        if entry.status == 200:  # noqa: PLR2004
+        if entry.status == 200:
             span = resolve(wanted, entry.length or 0)
             if span is None:
                 lines = block_without_content(entry) + b"content-range: bytes */%d\r\n" % (entry.length or 0)
@@ -82,7 +84,7 @@ def deliver(
         return None
     if request.method == b"HEAD":
         return Response(entry.status, block + made, None, facts, length=len(body))
-    if entry.status == 204:  # noqa: PLR2004 - has no content, whatever came
+    if entry.status == 204:
         return Response(204, block + made, None, facts)
     return Response(entry.status, block + made, body, facts)
 
@@ -94,7 +96,7 @@ def _answers_304(entry: Entry, request: Request, now: float) -> bool:
 
 def _partial_from_parts(entry: Entry, block: bytes, made: bytes, facts: Facts, request: Request) -> Response | None:
     wanted = parse_range(first(request.fields, b"range"))
-    assert wanted is not None and entry.parts is not None  # noqa: S101, PT018 - the caller looked
+    assert wanted is not None and entry.parts is not None  # noqa: PT018 - the caller looked
     found = find_part(entry.parts, entry.length, wanted)
     if found is None:
         return None
@@ -119,7 +121,9 @@ def block_without_content(entry: Entry) -> bytes:
     return encode_block([field for field in entry.fields() if field[0] not in _NOT_IN_304])
 
 
-def choose_coding(entry: Entry, accept: bytes | None, compression: Compression, grow: Callable[[Entry, int], None] | None) -> bytes | None:
+def choose_coding(
+    entry: Entry, accept: bytes | None, compression: Compression, grow: Callable[[Entry, int], None] | None
+) -> bytes | None:
     """The content coding to answer with, its compressed copy made when this is its first use; None for none.
 
     A stored copy costs nothing on the next use, so what is preferred is the client's weight, then our order.
@@ -155,7 +159,7 @@ def _coded(entry: Entry, coding: bytes) -> tuple[Fields, bytes]:
             fields.append((name, value))
     fields.append((b"content-encoding", coding))
     body = entry.codings[coding]
-    assert body is not None  # noqa: S101 - choose_coding saw to it
+    assert body is not None
     return fields, body
 
 
@@ -166,7 +170,7 @@ def may_compress(status: int, fields: Fields, length: int | None, compression: C
     """
     return (
         transform
-        and status == 200  # noqa: PLR2004
+        and status == 200
         and (length is None or length >= compression.min_bytes)
         and first(fields, b"content-encoding") is None
         and compression.suits(first(fields, b"content-type"))

@@ -1,14 +1,15 @@
 """Asking the origin: conditionally where something is stored, once for all who wait, and storing what comes back.
 
-    fetch   a response that may be shared: normalised request, judged, spooled, stored
-    relay   a response for one client: streamed through, both ways
+fetch   a response that may be shared: normalised request, judged, spooled, stored
+relay   a response for one client: streamed through, both ways
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from gateway.cache.collapse import Uncacheable
@@ -22,7 +23,7 @@ from gateway.cache.variant import nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
-from gateway.flow.recognise import Identity, Visit, origin_fields
+from gateway.flow.recognise import Identity, Visit, origin_fields, wants_upgrade
 from gateway.semantics.conditional import is_strong
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
@@ -47,7 +48,9 @@ class Forwarder:
     clock: epoch seconds that never go back.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, uncacheable: Uncacheable, identity: Identity, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, uncacheable: Uncacheable, identity: Identity, clock: Callable[[], float]
+    ) -> None:
         self.store = store
         self.ledger = ledger
         self.uncacheable = uncacheable
@@ -87,8 +90,8 @@ class Forwarder:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, work: AsyncIterator[None] | object) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -126,13 +129,13 @@ class Forwarder:
         except UpstreamError as error:
             return self._fall_back(entry, error, 0)
         took = response.response_time - response.request_time
-        if response.status == 304 and entry is not None and conditions:  # noqa: PLR2004
+        if response.status == 304 and entry is not None and conditions:
             renewed = self._freshen(visit, entry, sent, response, stamp)
             return Landing(entry=renewed, fwd_status=304, origin_time=took)
         if response.status in _FAILURES and entry is not None and self._may_stand_in(entry):
             await _discard(response)
             return self._fall_back(entry, None, response.status)
-        if response.status == 206 and first(visit.request.fields, b"range") is None:  # noqa: PLR2004
+        if response.status == 206 and first(visit.request.fields, b"range") is None:
             return await self._complete(visit, entry, sent, response, stamp)
         judgement = self._judge(visit, sent, response)
         if isinstance(judgement, NotStored):
@@ -175,10 +178,12 @@ class Forwarder:
     def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
         policy = visit.route.policy
         fields = stored_fields(response.fields, terms, policy.tag_fields, format_date(response.response_time))
-        extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None  # noqa: PLR2004
+        extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None
         if extent is not None:
             fields = [field for field in fields if field[0] != b"content-range"]
-        terms.transform = may_compress(response.status, fields, response.length, visit.route.compression, transform=terms.transform)
+        terms.transform = may_compress(
+            response.status, fields, response.length, visit.route.compression, transform=terms.transform
+        )
         if terms.transform:
             fields = vary_on_encoding(fields)
         nominated = nominated_values(terms.vary, sent)
@@ -187,9 +192,9 @@ class Forwarder:
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
         """Take the body in, for all readers and for the store."""
-        assert response is not None  # noqa: S101 - a filling comes with its response
+        assert response is not None
         body, spool = response.body, filling.spool
-        assert body is not None  # noqa: S101 - else it was finished before
+        assert body is not None
         limit = visit.route.policy.max_object_bytes
         try:
             async for chunk in body:
@@ -199,7 +204,7 @@ class Forwarder:
                     self.flights = {name: flight for name, flight in self.flights.items() if name[0] != visit.key}
                     self.uncacheable.remember(visit.key, self.clock())
                 if spool.is_abandoned and (not spool.kept or response.length is None):
-                    raise UpstreamTruncated("every reader has left")  # noqa: TRY301 - an end without a limit: don't go on for nobody
+                    raise UpstreamTruncated("every reader has left")
                 if not spool.kept:
                     await spool.room()
         except UpstreamError as error:
@@ -337,7 +342,7 @@ class Forwarder:
         """
         request, key = visit.request, visit.key
         sent = origin_fields(visit, self.identity, shared=False)
-        upgrade = first(request.fields, b"upgrade") if request.version == b"1.1" and _asks_upgrade(request.fields) else None
+        upgrade = first(request.fields, b"upgrade") if wants_upgrade(request) else None
         response = await self._exchange(
             visit,
             OriginRequest(
@@ -351,9 +356,9 @@ class Forwarder:
                 trailers=request.trailers,
             ),
         )
-        if request.method not in SAFE and 200 <= response.status < 400:  # noqa: PLR2004
+        if request.method not in SAFE and 200 <= response.status < 400:
             self.invalidate(visit, response)
-        if request.method == b"HEAD" and entry is not None and response.status == 200:  # noqa: PLR2004
+        if request.method == b"HEAD" and entry is not None and response.status == 200:
             self._update_from_head(visit, entry, sent, response)
         if request.method == b"GET" and not visit.route.bypass:
             if isinstance(self._judge(visit, sent, response), Stored):
@@ -425,7 +430,7 @@ def _conditions(visit: Visit, entry: Entry | None) -> Fields:
         if rest is None:
             return []
         if is_strong(entry.etag):
-            assert entry.etag is not None  # noqa: S101 - is_strong says so
+            assert entry.etag is not None
             return [(b"range", rest), (b"if-range", entry.etag)]
         return [(b"range", rest)]
     conditions = []
@@ -449,15 +454,11 @@ def _tags(fields: Fields, tag_fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _asks_upgrade(fields: Fields) -> bool:
-    return b"upgrade" in {option.strip().lower() for option in (joined(fields, b"connection") or b"").split(b",")}
-
-
 async def _discard(response: OriginResponse) -> None:
     """The content is not wanted: a short one is read so that the connection can be used again, a long one is dropped."""
     if response.body is None:
         return
-    if response.length is not None and response.length <= 16_384:  # noqa: PLR2004
+    if response.length is not None and response.length <= 16_384:
         try:
             async for _ in response.body:
                 pass

@@ -24,7 +24,7 @@ from gateway.errors import BadRequest, GatewayError, UpstreamError, UpstreamUnav
 from gateway.flow.deliver import MAX_INLINE, compress, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
 from gateway.flow.landing import Filling, Flight, Landing
-from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values
+from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified
@@ -145,7 +145,12 @@ class Page:
         )
         if response is not None and self.server_timing:
             response.block += b"server-timing: cache;desc=hit\r\n"
-        if response is not None and not decision.stale and request.method == b"GET" and not any(name in STEERING for name, _ in request.fields):
+        if (
+            response is not None
+            and not decision.stale
+            and request.method == b"GET"
+            and not any(name in STEERING for name, _ in request.fields)
+        ):
             self._remember(entry, visit, response, now)
         return response
 
@@ -165,7 +170,7 @@ class Page:
         try:
             return self._codings[name]
         except KeyError:
-            if len(self._codings) > 10_000:  # noqa: PLR2004
+            if len(self._codings) > 10_000:
                 self._codings.clear()
             coding = self._codings[name] = preferred_coding(accept, route.compression.codings)
             return coding
@@ -225,7 +230,7 @@ class Page:
         method = request.method
         if method not in (b"GET", b"HEAD"):
             return await self._relayed(visit, ForwardReason.METHOD)
-        if visit.route.bypass or request.has_body or request.version == b"1.1" and first(request.fields, b"upgrade") is not None:
+        if visit.route.bypass or request.has_body or wants_upgrade(request):
             return await self._relayed(visit, ForwardReason.BYPASS)
         for _ in range(_ROUNDS):
             now = self.clock()
@@ -238,9 +243,11 @@ class Page:
                 if response is not None:
                     return response
             if isinstance(decision, Refuse):
-                return self._error(visit, BadRequest("only-if-cached, and nothing stored suits", 504, "only_if_cached"), "refused")
+                return self._error(
+                    visit, BadRequest("only-if-cached, and nothing stored suits", 504, "only_if_cached"), "refused"
+                )
             reason = decision.reason if isinstance(decision, Forward) else ForwardReason.PARTIAL
-            stored = decision.entry if isinstance(decision, (Forward, Reuse)) else entry
+            stored = decision.entry
             if method == b"HEAD":
                 return await self._relayed(visit, reason, stored)
             if stored is None and self.forwarder.uncacheable.knows(visit.key, now):
@@ -271,7 +278,7 @@ class Page:
             return await self._from_filling(visit, filling, landing, reason, own=own)
         if not own:
             return None  # it was for somebody else alone
-        assert landing.response is not None  # noqa: S101 - the only thing left
+        assert landing.response is not None
         detail = landing.reason.value if landing.reason else ""
         return self._passed_on(visit, landing.response, reason.value, detail)
 
@@ -299,13 +306,20 @@ class Page:
     def _may_share(self, visit: Visit, filling: Filling, flight: Flight) -> bool:
         """Whether a response that somebody else asked for may answer this request too: fresh, of the same variant, and not purged meanwhile."""
         terms = filling.terms
-        if terms.validate or terms.lifetime <= self.clock() - terms.born or visit.ask.no_cache or (visit.ask.authorized and not terms.shared):
+        if (
+            terms.validate
+            or terms.lifetime <= self.clock() - terms.born
+            or visit.ask.no_cache
+            or (visit.ask.authorized and not terms.shared)
+        ):
             return False
         if self.ledger.is_hit(visit.key, visit.route.name, filling.tags, flight.stamp):
             return False
         return selecting_values(terms.vary, visit.request, visit.route) == filling.nominated
 
-    def _suits(self, visit: Visit, vary: tuple[bytes, ...], nominated: tuple[bytes | None, ...], entry: Entry, flight: Flight) -> bool:
+    def _suits(
+        self, visit: Visit, vary: tuple[bytes, ...], nominated: tuple[bytes | None, ...], entry: Entry, flight: Flight
+    ) -> bool:
         if visit.ask.authorized and not entry.shared:
             return False
         if entry.validate and not entry.stale_on_request:
@@ -314,7 +328,9 @@ class Page:
             return False
         return selecting_values(vary, visit.request, visit.route) == nominated
 
-    async def _from_landing(self, visit: Visit, entry: Entry, landing: Landing, reason: ForwardReason, *, own: bool) -> Response | None:
+    async def _from_landing(
+        self, visit: Visit, entry: Entry, landing: Landing, reason: ForwardReason, *, own: bool
+    ) -> Response | None:
         """Deliver a stored response that the origin was asked about."""
         if landing.stale:
             return self._stand_in(visit, entry, reason, landing.stale, landing.fwd_status)
@@ -323,11 +339,23 @@ class Page:
         facts.collapsed = not own
         facts.stored = entry.queue is not None
         member = encode_member(
-            self.server, reason.value, fwd_status=landing.fwd_status or None, ttl=int(entry.fresh_until - now), stored=facts.stored, collapsed=not own
+            self.server,
+            reason.value,
+            fwd_status=landing.fwd_status or None,
+            ttl=int(entry.fresh_until - now),
+            stored=facts.stored,
+            collapsed=not own,
         )
         await self._pack(entry, visit)
         return deliver(
-            entry, visit.request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
+            entry,
+            visit.request,
+            visit.route.compression,
+            now,
+            server=self.server,
+            facts=facts,
+            member=member,
+            grow=self.store.grow,
         )
 
     def _stand_in(self, visit: Visit, entry: Entry, reason: ForwardReason, why: str, fwd_status: int) -> Response | None:
@@ -338,13 +366,26 @@ class Page:
         facts.fwd_status = fwd_status
         facts.origin = visit.route.origin_name
         member = encode_member(
-            self.server, reason.value, fwd_status=fwd_status or None, ttl=int(entry.fresh_until - now), detail=why.replace("_", "-")
+            self.server,
+            reason.value,
+            fwd_status=fwd_status or None,
+            ttl=int(entry.fresh_until - now),
+            detail=why.replace("_", "-"),
         )
         return deliver(
-            entry, visit.request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
+            entry,
+            visit.request,
+            visit.route.compression,
+            now,
+            server=self.server,
+            facts=facts,
+            member=member,
+            grow=self.store.grow,
         )
 
-    async def _from_filling(self, visit: Visit, filling: Filling, landing: Landing, reason: ForwardReason, *, own: bool) -> Response | None:
+    async def _from_filling(
+        self, visit: Visit, filling: Filling, landing: Landing, reason: ForwardReason, *, own: bool
+    ) -> Response | None:
         """Deliver a response that is being stored: from the entry when its body is whole already, else as it comes."""
         request, now = visit.request, self.clock()
         facts = self._facts(visit, reason.value, landing)
@@ -369,7 +410,7 @@ class Page:
         age = max(0, int(now - filling.terms.born))
         block = encode_block(filling.fields) + b"age: %d\r\ncache-status: %s\r\n" % (age, member)
         etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
-        if filling.status == 200 and is_not_modified(request.fields, etag, modified, filling.terms.date, now):  # noqa: PLR2004
+        if filling.status == 200 and is_not_modified(request.fields, etag, modified, filling.terms.date, now):
             return Response(304, block, None, facts)
         if filling.extent is not None:
             start, stop, complete = filling.extent
@@ -387,7 +428,7 @@ class Page:
             filling = await self.forwarder.store_post(visit, response)
             if filling is not None:
                 made = await self._from_filling(visit, filling, Landing(response=response), reason, own=True)
-                assert made is not None  # noqa: S101 - a whole response always makes one
+                assert made is not None
                 return made
         return self._passed_on(visit, response, reason.value, detail)
 
@@ -408,18 +449,22 @@ class Page:
             length = int(declared) if declared is not None and declared.isdigit() else None
         body = response.body
         trailers = body.trailers if body is not None else None
-        return Response(response.status, encode_block(fields), body, facts, length=length, trailers=trailers, tunnel=response.tunnel)
+        return Response(
+            response.status, encode_block(fields), body, facts, length=length, trailers=trailers, tunnel=response.tunnel
+        )
 
     # ------------------------------------------------------------------------------------------------ answers of our own
 
     def refuse(self, request: Request, error: GatewayError) -> Response:
         """The answer to a request that does not get as far as a route."""
         visit_id = next(self.request_ids)
-        facts = Facts("", "error" if error.status >= 500 else "refused", detail=error.reason, request_id=visit_id)  # noqa: PLR2004
+        facts = Facts("", "error" if error.status >= 500 else "refused", detail=error.reason, request_id=visit_id)
         return self._error_response(request, error, facts)
 
     def _error(self, visit: Visit, error: GatewayError, reason: str) -> Response:
-        facts = Facts(visit.route.name, "refused" if reason == "refused" else "error", detail=error.reason, request_id=visit.request_id)
+        facts = Facts(
+            visit.route.name, "refused" if reason == "refused" else "error", detail=error.reason, request_id=visit.request_id
+        )
         facts.origin = visit.route.origin_name
         return self._error_response(visit.request, error, facts)
 
@@ -435,7 +480,14 @@ class Page:
             fields.append((b"proxy-status", b"%s; error=%s" % (self.server, error.reason.encode("ascii"))))  # RFC 9209 §2
         if isinstance(error, UpstreamUnavailable):
             fields.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-        fields.append((b"cache-status", encode_member(self.server, "bypass" if error.fault == "downstream" else "uri-miss", detail=error.reason.replace("_", "-"))))
+        fields.append(
+            (
+                b"cache-status",
+                encode_member(
+                    self.server, "bypass" if error.fault == "downstream" else "uri-miss", detail=error.reason.replace("_", "-")
+                ),
+            )
+        )
         body = None if request.method == b"HEAD" else content
         return Response(error.status, encode_block(fields), body, facts, length=len(content))
 

@@ -15,7 +15,12 @@ from gateway.live.bus import Bus
 
 __all__ = ["Purger", "Target"]
 
-Target = tuple[Literal["url", "prefix"], Key] | tuple[Literal["tag"], bytes] | tuple[Literal["route"], str] | tuple[Literal["all"], None]
+Target = (
+    tuple[Literal["url", "prefix"], Key]
+    | tuple[Literal["tag"], bytes]
+    | tuple[Literal["route"], str]
+    | tuple[Literal["all"], None]
+)
 
 TOPIC = "purge"
 _SLICE = 2_000

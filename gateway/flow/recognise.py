@@ -11,11 +11,11 @@ from gateway.cache.plan import NO_WISHES, Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
-from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, Request, joined
+from gateway.semantics.fields import connection_options, end_to_end
+from gateway.semantics.message import Fields, Request, first, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
 
-__all__ = ["OVERRIDES", "Identity", "Visit", "has_looped", "origin_fields", "selecting_values"]
+__all__ = ["OVERRIDES", "Identity", "Visit", "has_looped", "origin_fields", "selecting_values", "wants_upgrade"]
 
 OVERRIDES = frozenset(
     {
@@ -105,7 +105,9 @@ def _normalised(fields: Fields, route: Route) -> Fields:
         else:
             rest.append(field)
     # With compression on we compress ourselves, once for all: the origin is asked for the plain form.
-    rest.append((b"accept-encoding", b"identity" if route.compression.codings else normal_encodings(accept_encoding, (b"br", b"gzip"))))
+    rest.append(
+        (b"accept-encoding", b"identity" if route.compression.codings else normal_encodings(accept_encoding, (b"br", b"gzip")))
+    )
     if (language := normal_languages(accept_language, route.languages)) is not None:
         rest.append((b"accept-language", language))
     return rest
@@ -140,3 +142,10 @@ def has_looped(request: Request, identity: Identity, limit: int = 5) -> bool:
     via = joined(request.fields, b"via")
     return via is not None and via.count(b" " + identity.via) >= limit
 
+
+def wants_upgrade(request: Request) -> bool:
+    """The client would like another protocol on this connection, and not HTTP/2 (which is ours to refuse by going on in HTTP/1.1). RFC 9110 §7.8."""
+    protocol = first(request.fields, b"upgrade")
+    if protocol is None or request.version != b"1.1" or protocol.lower().startswith(b"h2c"):
+        return False
+    return b"upgrade" in connection_options(request.fields)

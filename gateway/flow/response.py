@@ -25,7 +25,7 @@ STATUS_LINE = {status: _status_line(status) for status in range(100, 600)}
 
 def allows_content(status: int) -> bool:
     """Whether a response of that status can have content. RFC 9110 §6.4.1."""
-    return status >= 200 and status not in (204, 304)  # noqa: PLR2004
+    return status >= 200 and status not in (204, 304)
 
 
 class Facts:
@@ -38,7 +38,23 @@ class Facts:
     fwd_status  its status; 0 when none came
     """
 
-    __slots__ = ("cell", "collapsed", "detail", "fwd_status", "log_ready", "log_tail", "origin", "origin_time", "outcome", "owns_target", "request_id", "route", "stale", "stored", "ttl")
+    __slots__ = (
+        "cell",
+        "collapsed",
+        "detail",
+        "fwd_status",
+        "log_ready",
+        "log_tail",
+        "origin",
+        "origin_time",
+        "outcome",
+        "owns_target",
+        "request_id",
+        "route",
+        "stale",
+        "stored",
+        "ttl",
+    )
 
     def __init__(self, route: str, outcome: str, *, detail: str = "", request_id: str = "") -> None:
         self.route = route

@@ -41,7 +41,22 @@ class Route:
     stale_wait: seconds that a renewal may take before what is stored stands in, where it may; collapse_timeout: seconds to wait for somebody else's fetch.
     """
 
-    __slots__ = ("_path", "_path_slash", "bypass", "collapse_timeout", "compression", "host", "host_header", "languages", "name", "origin", "origin_name", "policy", "query", "stale_wait")
+    __slots__ = (
+        "_path",
+        "_path_slash",
+        "bypass",
+        "collapse_timeout",
+        "compression",
+        "host",
+        "host_header",
+        "languages",
+        "name",
+        "origin",
+        "origin_name",
+        "policy",
+        "query",
+        "stale_wait",
+    )
 
     def __init__(
         self,

@@ -23,7 +23,9 @@ __all__ = ["App", "Cycle", "ResponseCutShort"]
 logger = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
-App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+App = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
 
 
 class ResponseCutShort(GatewayError):
@@ -35,7 +37,19 @@ class ResponseCutShort(GatewayError):
 class Cycle:
     """A request that the lane could not answer at once."""
 
-    __slots__ = ("_chunked", "_head", "_left", "_trailers", "app", "finished", "keep_alive", "protocol", "request", "started", "task")
+    __slots__ = (
+        "_chunked",
+        "_head",
+        "_left",
+        "_trailers",
+        "app",
+        "finished",
+        "keep_alive",
+        "protocol",
+        "request",
+        "started",
+        "task",
+    )
 
     def __init__(self, protocol: EdgeProtocol, request: Request, app: App, *, keep_alive: bool) -> None:
         self.protocol = protocol
@@ -82,7 +96,7 @@ class Cycle:
         """http.response.start, .body, .trailers. Waits while the client's socket is full; raises OSError when it is gone."""
         protocol = self.protocol
         if protocol.lost:
-            raise OSError("client has left")  # noqa: TRY003, EM101
+            raise OSError("client has left")
         kind = message["type"]
         if kind == "http.response.start":
             self._start(message["status"], message.get("headers", ()), trailers=bool(message.get("trailers")))
@@ -91,9 +105,9 @@ class Cycle:
         elif kind == "http.response.trailers":
             self._finish([b"%s: %s\r\n" % field for field in message.get("headers", ())])
         else:
-            raise RuntimeError(f"unexpected ASGI message {kind}")  # noqa: TRY003, EM102
+            raise RuntimeError(f"unexpected ASGI message {kind}")
 
-    def _start(self, status: int, headers: Any, *, trailers: bool) -> None:  # noqa: ANN401 - ASGI's own looseness
+    def _start(self, status: int, headers: Any, *, trailers: bool) -> None:
         fields = [(name.lower(), value) for name, value in headers]
         lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % field for field in fields)]
         length = first(fields, b"content-length")
@@ -124,7 +138,7 @@ class Cycle:
         if self.request.method == b"HEAD":
             chunk = b""
         if self._left is not None and self._left < len(chunk):
-            raise RuntimeError("response content longer than its Content-Length")  # noqa: TRY003, EM101
+            raise RuntimeError("response content longer than its Content-Length")
         if chunk:
             if self._chunked:
                 pieces += [b"%x\r\n" % len(chunk), chunk, b"\r\n"]
@@ -141,7 +155,7 @@ class Cycle:
 
     def _finish(self, trailers: list[bytes]) -> None:
         if self._left:
-            raise RuntimeError("response content shorter than its Content-Length")  # noqa: TRY003, EM101
+            raise RuntimeError("response content shorter than its Content-Length")
         if self._chunked:
             self.protocol.write([b"0\r\n", *trailers, b"\r\n"])
         self.finished = True

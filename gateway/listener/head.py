@@ -25,11 +25,11 @@ _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 def host_of(value: bytes, scheme: bytes) -> bytes:
     """A Host value in the spelling that keys use: lower case, without the scheme's own port. RFC 9110 §4.2.3, §7.2. Raises BadRequest."""
     found = _HOST.fullmatch(value)
-    if found is None or (found[1] is not None and int(found[1]) > 65_535):  # noqa: PLR2004
+    if found is None or (found[1] is not None and int(found[1]) > 65_535):
         raise BadRequest("Host is not a host", reason="bad_host")
     host = value.lower()
     default = _DEFAULT_PORTS.get(scheme, b":80")
-    return host[: -len(default)] if host.endswith(default) else host
+    return host.removesuffix(default)
 
 
 def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, scheme: bytes, client: str) -> Request:

@@ -56,7 +56,7 @@ class ClientTunnel:
     async def write(self, data: bytes) -> None:
         """Octets for the client. Raises OSError when it has left."""
         if self._protocol.lost:
-            raise OSError("client has left")  # noqa: TRY003, EM101
+            raise OSError("client has left")
         self._protocol.transport.write(data)
         await self._protocol.drain()
 

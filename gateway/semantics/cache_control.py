@@ -39,7 +39,7 @@ def parse_delta(text: str | None) -> int | None:
     if text is None or not (text.isascii() and text.isdigit()):
         return None
     digits = text.lstrip("0") or "0"  # int() refuses thousands of digits, even of zeros
-    return MAX_DELTA if len(digits) > 10 else min(int(digits), MAX_DELTA)  # noqa: PLR2004 - 2**31 has ten
+    return MAX_DELTA if len(digits) > 10 else min(int(digits), MAX_DELTA)
 
 
 def quoted_names(directives: Mapping[str, str | None], name: str) -> frozenset[bytes]:

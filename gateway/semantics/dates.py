@@ -22,7 +22,11 @@ _FORMATS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rb"(?:mon|tue|wed|thu|fri|sat|sun), (?P<day>\d\d) " + _MONTH + rb" (?P<year>\d{4}) " + _TIME + rb" gmt",  # IMF-fixdate
-        rb"(?:mon|tues|wednes|thurs|fri|satur|sun)day, (?P<day>\d\d)-" + _MONTH + rb"-(?P<year>\d\d) " + _TIME + rb" gmt",  # RFC 850
+        rb"(?:mon|tues|wednes|thurs|fri|satur|sun)day, (?P<day>\d\d)-"
+        + _MONTH
+        + rb"-(?P<year>\d\d) "
+        + _TIME
+        + rb" gmt",  # RFC 850
         rb"(?:mon|tue|wed|thu|fri|sat|sun) " + _MONTH + rb" (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})",  # asctime
     )
 )
@@ -39,7 +43,7 @@ def parse_date(text: bytes | None, now: float) -> float | None:
     for pattern in _FORMATS:
         if found := pattern.fullmatch(text):
             year = int(found["year"])
-            if len(found["year"]) == 2:  # noqa: PLR2004 - two digits are what the format has
+            if len(found["year"]) == 2:
                 this_year = int(1970 + now / 31_556_952)
                 year += this_year - this_year % 100
                 if year > this_year + _YEARS_AHEAD:
@@ -52,7 +56,7 @@ def parse_date(text: bytes | None, now: float) -> float | None:
 
 def _epoch(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float | None:
     """None for days and times that do not exist (a leap second does: it reads as the next one)."""
-    if not (year and 1 <= day <= calendar.monthrange(year, month)[1] and hour < 24 and minute < 60 and second <= 60):  # noqa: PLR2004
+    if not (year and 1 <= day <= calendar.monthrange(year, month)[1] and hour < 24 and minute < 60 and second <= 60):
         return None
     return float(calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0)))
 

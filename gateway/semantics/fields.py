@@ -50,7 +50,9 @@ def connection_options(fields: Fields) -> set[bytes]:
 
 
 # What Connection may not be used to remove: the sender needs these to be seen by everyone on the path.
-_PROTECTED = frozenset({b"cache-control", b"content-length", b"content-type", b"cookie", b"host", b"authorization", b"set-cookie", b"vary", b"age"})
+_PROTECTED = frozenset(
+    {b"cache-control", b"content-length", b"content-type", b"cookie", b"host", b"authorization", b"set-cookie", b"vary", b"age"}
+)
 
 
 def end_to_end(fields: Fields) -> Fields:

@@ -30,7 +30,21 @@ class Request:
     interim     where the client can be sent 1xx responses, None where it can't
     """
 
-    __slots__ = ("body", "client", "expect", "fields", "has_body", "host", "interim", "length", "method", "scheme", "target", "trailers", "version")
+    __slots__ = (
+        "body",
+        "client",
+        "expect",
+        "fields",
+        "has_body",
+        "host",
+        "interim",
+        "length",
+        "method",
+        "scheme",
+        "target",
+        "trailers",
+        "version",
+    )
 
     def __init__(
         self,

@@ -57,7 +57,9 @@ def normal_languages(accept: bytes | None, site: Sequence[bytes] = ()) -> bytes 
     """
     if accept is None and not site:
         return None
-    wishes = sorted({(name, weight) for name, weight in weighted(accept or b"") if weight > 0}, key=lambda wish: (-wish[1], wish[0]))
+    wishes = sorted(
+        {(name, weight) for name, weight in weighted(accept or b"") if weight > 0}, key=lambda wish: (-wish[1], wish[0])
+    )
     if site:
         return _lookup([name for name, _ in wishes], site)
     return b", ".join(name if weight == 1 else b"%s;q=%g" % (name, weight) for name, weight in wishes)

@@ -35,7 +35,7 @@ def resolve(wanted: ByteRange, length: int) -> tuple[int, int] | None:
     """(start, stop) in a representation of length octets, stop exclusive; None when it can't be satisfied (416). §14.1.2."""
     start, end = wanted
     if start is None:
-        assert end is not None  # noqa: S101 - parse_range never gives (None, None)
+        assert end is not None
         return (max(0, length - end), length) if end and length else None
     if start >= length:
         return None

@@ -21,7 +21,7 @@ def parse_directives(value: bytes) -> dict[str, int | bool | str] | None:
     except (http_sf.StructuredFieldError, ValueError):
         return None
     directives: dict[str, int | bool | str] = {}
-    assert isinstance(parsed, dict)  # noqa: S101 - what tltype promises
+    assert isinstance(parsed, dict)
     for key, member in parsed.items():
         bare = member[0] if isinstance(member, tuple) else member
         directives[key] = bare if isinstance(bare, (bool, int)) else str(bare)
@@ -34,6 +34,6 @@ def parse_strings(value: bytes) -> list[str] | None:
         parsed = http_sf.parse(value, tltype="list")
     except (http_sf.StructuredFieldError, ValueError):
         return None
-    assert isinstance(parsed, list)  # noqa: S101 - what tltype promises
+    assert isinstance(parsed, list)
     strings = [member[0] if isinstance(member, tuple) else member for member in parsed]
     return [text for text in strings if type(text) is str]

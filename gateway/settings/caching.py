@@ -144,7 +144,8 @@ class Cache(Section):
         "without a word that it is meant for all (docs/decisions/0003-cookies.md).",
     )
     request_directives: Switch = leaf(
-        True, "Whether a client's Cache-Control (no-cache, max-age, ...) is obeyed (RFC 9111 §5.2.1). Off keeps reloads off the origin."
+        True,
+        "Whether a client's Cache-Control (no-cache, max-age, ...) is obeyed (RFC 9111 §5.2.1). Off keeps reloads off the origin.",
     )
     stale_wait: Seconds = leaf(
         1.0,

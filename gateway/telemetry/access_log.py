@@ -59,10 +59,22 @@ class AccessLog:
     def line(self, request: Request, told: Told, now: float, seconds: float, octets: int, *, complete: bool) -> None:
         """Log one request. now: epoch seconds; seconds: how long it took; octets: content sent; complete: to its end."""
         head = self.head_part(request.fields, request.host, request.scheme, request.version)
-        self.parts(self.client_part(request.client), request.method, request.target, head, told, now, seconds, octets, complete=complete)
+        self.parts(
+            self.client_part(request.client), request.method, request.target, head, told, now, seconds, octets, complete=complete
+        )
 
     def parts(
-        self, client: bytes, method: bytes, target: bytes, head: bytes, told: Told, now: float, seconds: float, octets: int, *, complete: bool = True
+        self,
+        client: bytes,
+        method: bytes,
+        target: bytes,
+        head: bytes,
+        told: Told,
+        now: float,
+        seconds: float,
+        octets: int,
+        *,
+        complete: bool = True,
     ) -> None:
         """The same from parts that were rendered before: client_part, head_part."""
         second = int(now)
@@ -76,12 +88,33 @@ class AccessLog:
         if self._json:
             self._write(
                 b'{"time":"%b.%03dZ","duration_ms":%.3f,"bytes":%d,"complete":%b,"method":"%b",%b%b%b%b'
-                % (self._stamp, (now - second) * 1000, seconds * 1000, octets, b"true" if complete else b"false", method, where, client, head, tail)
+                % (
+                    self._stamp,
+                    (now - second) * 1000,
+                    seconds * 1000,
+                    octets,
+                    b"true" if complete else b"false",
+                    method,
+                    where,
+                    client,
+                    head,
+                    tail,
+                )
             )
         else:
             self._write(
                 b'%b.%03dZ %b "%b %b" %b%d %.3fms%b\n'
-                % (self._stamp, (now - second) * 1000, client, method, where, tail, octets, seconds * 1000, b"" if complete else b" cut short")
+                % (
+                    self._stamp,
+                    (now - second) * 1000,
+                    client,
+                    method,
+                    where,
+                    tail,
+                    octets,
+                    seconds * 1000,
+                    b"" if complete else b" cut short",
+                )
             )
 
     def ready(self, client: bytes, target: bytes, head: bytes, told: Told, now: float, seconds: float, octets: int) -> None:
@@ -92,12 +125,18 @@ class AccessLog:
             self.parts(client, b"GET", target, head, told, now, seconds, octets)
             if self._json and facts.owns_target:
                 assert facts.log_tail is not None
-                facts.log_ready = b',"bytes":%d,"complete":true,"method":"GET",%b' % (octets, self._target(target)), facts.log_tail
+                facts.log_ready = (
+                    b',"bytes":%d,"complete":true,"method":"GET",%b' % (octets, self._target(target)),
+                    facts.log_tail,
+                )
             return
         moment = int(now * 1000)
         if moment != self._moment:
             self._moment = moment
-            self._opening = b'{"time":"%b.%03dZ","duration_ms":' % (strftime("%Y-%m-%dT%H:%M:%S", gmtime(moment // 1000)).encode("ascii"), moment % 1000)
+            self._opening = b'{"time":"%b.%03dZ","duration_ms":' % (
+                strftime("%Y-%m-%dT%H:%M:%S", gmtime(moment // 1000)).encode("ascii"),
+                moment % 1000,
+            )
         self._write(b"".join((self._opening, b"%.3f" % (seconds * 1000), tail[0], client, head, tail[1])))
 
     def client_part(self, chain: str) -> bytes:
@@ -186,10 +225,9 @@ def _truncated(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return ""
-    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False).network_address)  # noqa: PLR2004
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False).network_address)
 
 
 def _host_of(url: bytes) -> bytes:
     """Host of a Referer; the rest of it may hold anything."""
     return url.partition(b"://")[2].partition(b"/")[0].rpartition(b"@")[2]
-

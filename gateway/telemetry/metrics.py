@@ -75,7 +75,11 @@ class Metrics(Collector):
         labels = ["route", "method", "status_class", "cache"]
         requests = CounterMetricFamily("weft_requests", "Requests answered.", labels=labels)
         octets = CounterMetricFamily("weft_response_bytes", "Octets of content sent.", labels=labels)
-        seconds = HistogramMetricFamily("weft_request_duration_seconds", "From the complete request head to the last octet handed over.", labels=["route", "cache"])
+        seconds = HistogramMetricFamily(
+            "weft_request_duration_seconds",
+            "From the complete request head to the last octet handed over.",
+            labels=["route", "cache"],
+        )
         merged: dict[tuple[str, str], tuple[list[int], float]] = {}
         for series, cell in list(self.cells.items()):
             requests.add_metric(series, cell.count)

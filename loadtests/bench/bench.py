@@ -58,11 +58,15 @@ def rss_bytes(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, *, core: int | None = None, log: str = os.devnull) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], port: int, *, core: int | None = None, log: str = os.devnull
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens on port, ended by SIGTERM afterwards."""
     pin = ["taskset", "-c", str(core)] if core is not None else []
     with open(log, "wb") as out:
-        process = subprocess.Popen([*pin, *command], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(HERE.parents[1])})
+        process = subprocess.Popen(
+            [*pin, *command], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+        )
     try:
         wait_for(port)
         yield process
@@ -77,7 +81,9 @@ def origin(port: int, **options: int) -> contextlib.AbstractContextManager[subpr
     return running([sys.executable, str(HERE / "origin.py"), str(port)], port, **options)
 
 
-def weft(port: int, upstream: int, *settings: str, **options: object) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+def weft(
+    port: int, upstream: int, *settings: str, **options: object
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     sets = [word for setting in settings for word in ("--set", setting)]
     command = [sys.executable, "-m", "gateway", "serve", "--upstream", f"http://127.0.0.1:{upstream}", "--port", str(port), *sets]
     return running(command, port, **options)
@@ -86,7 +92,9 @@ def weft(port: int, upstream: int, *settings: str, **options: object) -> context
 class Client(asyncio.Protocol):
     """One keep-alive connection that asks for one path after the other and counts statuses. Responses must have a Content-Length."""
 
-    def __init__(self, paths: Iterator[str], headers: str, results: Counter[str], done: asyncio.Future[None], bodies: bool = False) -> None:
+    def __init__(
+        self, paths: Iterator[str], headers: str, results: Counter[str], done: asyncio.Future[None], bodies: bool = False
+    ) -> None:
         self.paths, self.headers, self.results, self.done, self.bodies = paths, headers, results, done, bodies
         self.buffer = b""
         self.need = 0

@@ -1,6 +1,6 @@
 """Issue 2, mark 5: distinct objects fill level 1 and go on coming: the process stays within 1.15 x cache.memory.max_bytes plus its base. And a scan leaves the hot set alone.
 
-    python loadtests/bench/memory_bound.py [OBJECTS] [MAX_MIB]
+python loadtests/bench/memory_bound.py [OBJECTS] [MAX_MIB]
 """
 
 import asyncio
@@ -14,7 +14,13 @@ SIZES = (200, 400, 900, 2_000, 5_000, 12_000, 40_000)
 
 async def measure(port: int, pid: int, objects: int, limit: int) -> None:
     await ask_all(port, (f"/size/300?warm{number}" for number in range(500)), 20)
-    await get(port, "/_weft/purge", "POST", "Authorization: Bearer t\r\nContent-Type: application/json\r\n", '{"everything":true,"hard":true}')
+    await get(
+        port,
+        "/_weft/purge",
+        "POST",
+        "Authorization: Bearer t\r\nContent-Type: application/json\r\n",
+        '{"everything":true,"hard":true}',
+    )
     base = rss_bytes(pid)
     print(f"base {base / 2**20:.0f} MiB, limit {limit} MiB")
     hot = [f"/size/4000?hot{number}" for number in range(500)]

@@ -1,11 +1,11 @@
 """The origin behind the benchmarks: uvicorn on 127.0.0.1, paths that say what they give.
 
-    /plain            10 KB, max-age=3600                     /size/N           N octets, max-age=3600
-    /tagged/T         300 octets, tagged T, max-age=3600      /slow/S           10 KB after S seconds, max-age=3600
-    /private/S        10 KB after S seconds, private          /stale            10 KB, fresh for one second, stale-if-error a day
-    /nostore          10 KB, no-store                         /count            {"requests": n since the start}
+/plain            10 KB, max-age=3600                     /size/N           N octets, max-age=3600
+/tagged/T         300 octets, tagged T, max-age=3600      /slow/S           10 KB after S seconds, max-age=3600
+/private/S        10 KB after S seconds, private          /stale            10 KB, fresh for one second, stale-if-error a day
+/nostore          10 KB, no-store                         /count            {"requests": n since the start}
 
-    origin.py [PORT]
+origin.py [PORT]
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Issue 2, mark 7: the origin is killed under load and comes back; then the gateway itself gets SIGTERM under load.
 
-    python loadtests/bench/origin_death.py
+python loadtests/bench/origin_death.py
 """
 
 import asyncio
@@ -38,7 +38,11 @@ async def origin_dies(port: int, upstream: int) -> None:
     stop, phases = asyncio.Event(), {}
     results = {kind: Counter() for kind in kinds}
     slowest: dict[str, list[float]] = {kind: [] for kind in kinds}
-    tasks = [asyncio.create_task(keep_asking(port, path, stop, results[kind], slowest[kind])) for kind, path in kinds.items() for _ in range(4)]
+    tasks = [
+        asyncio.create_task(keep_asking(port, path, stop, results[kind], slowest[kind]))
+        for kind, path in kinds.items()
+        for _ in range(4)
+    ]
     await asyncio.sleep(2)
     phases["before"] = {kind: dict(counted) for kind, counted in results.items()}
     os.kill(process.pid, signal.SIGKILL)

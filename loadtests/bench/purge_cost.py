@@ -1,6 +1,6 @@
 """Issue 2, mark 6: purging a tag costs the same however many entries carry it, and old bytes never come back.
 
-    python loadtests/bench/purge_cost.py [ENTRIES]
+python loadtests/bench/purge_cost.py [ENTRIES]
 """
 
 import asyncio

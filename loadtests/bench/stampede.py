@@ -1,6 +1,6 @@
 """Issue 2, mark 4: 1,000 clients at once on one cold page make one origin request; 200 on an uncacheable one are not made to wait for each other.
 
-    python loadtests/bench/stampede.py
+python loadtests/bench/stampede.py
 """
 
 import asyncio
@@ -24,7 +24,10 @@ async def measure(port: int) -> None:
     start = time.monotonic()
     await ask_all(port, ["/private/1.0?cold"] * 200, 200)
     cold = time.monotonic() - start
-    print(f"200 clients, one uncacheable page: one alone {one:.2f} s; 200 of a page seen before {known:.2f} s = {known / one:.2f} x; ", end="")
+    print(
+        f"200 clients, one uncacheable page: one alone {one:.2f} s; 200 of a page seen before {known:.2f} s = {known / one:.2f} x; ",
+        end="",
+    )
     print(f"200 of a page never seen {cold:.2f} s = {cold / one:.2f} x (they wait for one verdict); {dict(statuses)}")
 
 

@@ -41,11 +41,12 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.flow.forward import Forwarder
-from gateway.flow.page import Page
+from gateway.flow.page import STEERING, Page
 from gateway.flow.purging import Purger
 from gateway.flow.recognise import Identity
 from gateway.flow.response import Response
 from gateway.flow.routes import Compression, Route, Routes
+from gateway.listener.head import Head
 from gateway.live.memory_bus import MemoryBus
 from gateway.semantics.dates import format_date
 from gateway.semantics.message import Fields, Request, first, values
@@ -277,7 +278,6 @@ class Visitor:
         self.response: Response | None = None
         self.received = b""
         self.error: UpstreamError | None = None
-        self.by_hot_lane = False
         self.heard = False  # the transcript has seen the end of the answer
         self.task = asyncio.get_running_loop().create_task(self._visit(stage))
 
@@ -360,11 +360,19 @@ class Stage:
 
     async def answer(self, asked: Request) -> Response:
         """As the listener does it."""
+        now = self.clock()
         if self.hot_lane and not asked.has_body:
-            response = self.page.answer_now(asked, self.clock())
+            head = Head(asked, STEERING, keep_alive=True)
+            response = self.page.ready_now(asked.scheme, asked.host, asked.target, head.accept, now) if self._is_plain(asked, head) else None
+            if response is None:
+                response = self.page.answer_now(asked, now)
             if response is not None:
                 return response
         return await self.page.answer(asked)
+
+    def _is_plain(self, asked: Request, head: Head) -> bool:
+        """Whether the listener would take the hot lane once it has seen the header section."""
+        return asked.method == b"GET" and head.is_plain and first(asked.fields, b"upgrade") is None
 
     async def ask(self, method: str = "GET", url: str = "/", fields: Fields = (), body: bytes | None = None) -> tuple[Response, bytes]:  # type: ignore[assignment]
         """Ask and read to the end. Raises UpstreamError where the content breaks off."""
