@@ -59,6 +59,8 @@ from gateway.upstream.limits import OriginLimits
 __all__ = ["CONTROL", "Gateway", "build"]
 
 CONTROL = "/_weft"
+_GAUGES = frozenset({"connections_open", "connections_idle", "waiting", "state", "members", "available"})
+"""Which of an origin's counters go up and down."""
 
 
 class Gateway:
@@ -203,7 +205,7 @@ class Gateway:
         for name, origin in self.origins.items():
             yield "weft_origin_up", "1 while the origin is asked.", {"origin": name}, float(origin.is_available()), "gauge"
             for counter, value in origin.counters().items():
-                if counter in ("open", "idle", "waiting", "state"):
+                if counter in _GAUGES:
                     yield f"weft_origin_{counter}", "See docs/operations.md.", {"origin": name}, value, "gauge"
                 else:
                     yield f"weft_origin_{counter}", "See docs/operations.md.", {"origin": name}, value, "counter"
@@ -306,6 +308,7 @@ def _route(settings: Settings, route: RouteSettings | None, origins: dict[str, G
         bypass=cache.mode == "bypass",
         languages=cache.languages,
         host_header=origin.host_header,
+        authority=origin.url.partition("://")[2],
         stale_wait=cache.stale_wait,
         collapse_timeout=cache.collapse_timeout,
     )

@@ -240,7 +240,14 @@ class EdgeProtocol(asyncio.Protocol):
                 self.tunnel.feed(data)
             return
         alone = not state and not self.pending  # whatever data holds, it begins with a head
-        if alone and self.lane and not self.write_paused and data[:5] == b"GET /" and data[-4:] == b"\r\n\r\n":
+        if (
+            alone
+            and self.lane
+            and not self.write_paused
+            and not self.last_request
+            and data[:5] == b"GET /"
+            and data[-4:] == b"\r\n\r\n"
+        ):
             end = data.find(b"\r\n")
             head = self.edge.heads.get(data[end:])
             if (
@@ -264,7 +271,7 @@ class EdgeProtocol(asyncio.Protocol):
         if response is None:
             return False
         body = response.body
-        if not head.keep_alive or edge.draining or self.last_request:
+        if not head.keep_alive or edge.draining:
             self.last_request = True
             self.transport.write(b"".join((response.head, b"connection: close\r\n\r\n", body or b"")))  # type: ignore[arg-type]
             self.transport.close()

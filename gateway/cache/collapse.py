@@ -123,9 +123,9 @@ class Uncacheable:
         self.limit = limit
         self._until: OrderedDict[Key, float] = OrderedDict()
 
-    def remember(self, key: Key, now: float) -> None:
-        """now: epoch seconds."""
-        self._until[key] = now + self.ttl
+    def remember(self, key: Key, now: float, ttl: float | None = None) -> None:
+        """now: epoch seconds; ttl: seconds, other than the usual."""
+        self._until[key] = now + (self.ttl if ttl is None else min(ttl, self.ttl))
         self._until.move_to_end(key)
         if len(self._until) > self.limit:
             self._until.popitem(last=False)

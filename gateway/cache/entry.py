@@ -153,7 +153,7 @@ class Entry:
             self.fresh_until = now
             self.stale_until = now + grace if may_be_stale else now
             self.stale_error_until = max(now, min(self.stale_error_until, now + 86_400.0)) if may_be_stale else now
-        self.ready = None
+        self.ready, self.ready_second = None, -1
 
 
 def encode_block(fields: Fields) -> bytes:

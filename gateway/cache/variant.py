@@ -23,10 +23,14 @@ ANY: VaryNames = (b"*",)
 """Varies on what no cache can see: never matches."""
 
 
+_IN_THE_KEY = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto"})
+"""What the origin is told of scheme and host is a function of the primary key: no two requests of one key differ there."""
+
+
 def parse_vary(fields: Fields) -> VaryNames:
-    """`Vary` of a response; ANY as soon as one member is `*`."""
+    """`Vary` of a response, less what the primary key holds; ANY as soon as one member is `*`."""
     names = {member.lower() for member in list_members(fields, b"vary")}
-    return ANY if b"*" in names else tuple(sorted(names))
+    return ANY if b"*" in names else tuple(sorted(names - _IN_THE_KEY))
 
 
 def nominated_values(names: VaryNames, sent: Fields) -> NominatedValues:

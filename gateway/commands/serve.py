@@ -16,7 +16,7 @@ import uvloop
 from gateway.app import build
 from gateway.errors import SettingsError
 from gateway.logs import set_up_logging
-from gateway.server import bind, serve
+from gateway.server import bind, serve, tune_collector
 from gateway.settings.flags import add_settings_arguments, read_arguments
 
 __all__ = ["add_arguments", "run"]
@@ -46,6 +46,7 @@ def run(namespace: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     origins = {"upstream": settings.upstream.url, **{name: origin.url for name, origin in settings.origins.items()}}
     logger.info("listening", extra={"host": host, "port": port, "origins": origins})
+    tune_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(gateway, listener))

@@ -63,7 +63,7 @@ def deliver(
     fields, body = _coded(entry, coding) if coding else (None, entry.body)
     block = entry.block if fields is None else encode_block(fields)
 
-    conditional = any(name in CONDITIONAL for name, _ in request.fields)
+    conditional = request.method in (b"GET", b"HEAD") and any(name in CONDITIONAL for name, _ in request.fields)
     if conditional and _answers_304(entry, request, now):
         kept = [field for field in (fields or entry.fields()) if field[0] not in _NOT_IN_304]
         return Response(304, encode_block(kept) + made, None, facts)

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})  # RFC 9110 §9.2.1
 _FAILURES = frozenset({500, 502, 503, 504})  # what stale-if-error calls an error. RFC 5861 §4
+_FAILURE_REMEMBERED = 2.0
+"""Seconds for which a URL that brought a server error counts as uncacheable."""
 _RETRY_AFTER_FAILURE = 1.0
 """Seconds for which a stale response is served without asking an origin again that has just failed."""
 
@@ -82,7 +84,7 @@ class Forwarder:
         if name not in self.flights:
             flight = Flight(self.ledger.sequence)
             self.flights[name] = flight
-            flight.task = self._start(self._fly(flight, name, _without_client(visit), entry))
+            flight.task = self._start(self._renew(flight, name, _without_client(visit), entry))
 
     async def aclose(self) -> None:
         """Give up whatever is under way."""
@@ -112,8 +114,19 @@ class Forwarder:
             logger.exception("fetch failed", extra={"route": visit.route.name})
             if not flight.landing.done():
                 flight.landing.set_exception(error)
+                flight.landing.exception()  # noted: asyncio need not remind us that nobody asked
         finally:
             self._forget(name, flight)
+
+    async def _renew(self, flight: Flight, name: tuple[Key, bytes | None], visit: Visit, entry: Entry) -> None:
+        """A flight that no client waits for."""
+        await self._fly(flight, name, visit, entry)
+        if flight.landing.cancelled() or flight.landing.exception() is not None:
+            return  # logged where it happened
+        landing = flight.landing.result()
+        if landing.filling is None and landing.response is not None:  # what came can't be stored: what is stored has had its time
+            await _discard(landing.response)
+            entry.stale_until = self.clock()
 
     def _forget(self, name: tuple[Key, bytes | None], flight: Flight) -> None:
         if self.flights.get(name) is flight:
@@ -139,7 +152,7 @@ class Forwarder:
             return await self._complete(visit, entry, sent, response, stamp)
         judgement = self._judge(visit, sent, response)
         if isinstance(judgement, NotStored):
-            self.uncacheable.remember(visit.key, self.clock())
+            self._note_uncacheable(visit, response.status)
             return Landing(response=response, reason=judgement.reason, fwd_status=response.status, origin_time=took)
         self.uncacheable.forget(visit.key)
         filling = self._begin(visit, sent, response, judgement)
@@ -364,8 +377,12 @@ class Forwarder:
             if isinstance(self._judge(visit, sent, response), Stored):
                 self.uncacheable.forget(key)  # the next one may be shared again
             else:
-                self.uncacheable.remember(key, self.clock())
+                self._note_uncacheable(visit, response.status)
         return response
+
+    def _note_uncacheable(self, visit: Visit, status: int) -> None:
+        """Requests for this URL need not wait for each other. After a failure only for a moment: what comes next may well be cacheable again."""
+        self.uncacheable.remember(visit.key, self.clock(), _FAILURE_REMEMBERED if status in _FAILURES else None)
 
     async def store_post(self, visit: Visit, response: OriginResponse) -> Filling | None:
         """A response to POST that says it is what a GET of this URL would bring (RFC 9110 §9.3.3): taken in for the cache, and returned."""
@@ -392,7 +409,7 @@ class Forwarder:
     def invalidate(self, visit: Visit, response: OriginResponse) -> None:
         """After an unsafe request that succeeded: its URL, and what Location and Content-Location name on the same host. RFC 9111 §4.4."""
         scheme, host, target = visit.key
-        self.ledger.purge(("url", visit.key), Verdict.HARD)
+        self._invalidate_url(visit.key)
         base = (scheme + b"://" + host + target).decode("latin-1")
         for name in (b"location", b"content-location"):
             value = first(response.fields, name)
@@ -404,7 +421,12 @@ class Forwarder:
                 continue  # no URL: names nothing that could be stored
             if url.netloc.encode("latin-1").lower() == host:  # same origin only: else one site could empty another. §4.4
                 path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-                self.ledger.purge(("url", (scheme, host, visit.route.query.apply(path.encode("latin-1")))), Verdict.HARD)
+                self._invalidate_url((scheme, host, visit.route.query.apply(path.encode("latin-1"))))
+
+    def _invalidate_url(self, key: Key) -> None:
+        """Only where something is stored or on its way: a stranger's POSTs to a million URLs must not fill the ledger."""
+        if self.store.shelf(key) is not None or any(name[0] == key for name in self.flights):
+            self.ledger.purge(("url", key), Verdict.HARD)
 
 
 def _without_client(visit: Visit) -> Visit:

@@ -229,6 +229,8 @@ class Page:
             return self.refuse(request, error)
         method = request.method
         if method not in (b"GET", b"HEAD"):
+            if method in (b"OPTIONS", b"TRACE") and first(request.fields, b"max-forwards") == b"0":
+                return self._last_recipient(visit)
             return await self._relayed(visit, ForwardReason.METHOD)
         if visit.route.bypass or request.has_body or wants_upgrade(request):
             return await self._relayed(visit, ForwardReason.BYPASS)
@@ -410,7 +412,11 @@ class Page:
         age = max(0, int(now - filling.terms.born))
         block = encode_block(filling.fields) + b"age: %d\r\ncache-status: %s\r\n" % (age, member)
         etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
-        if filling.status == 200 and is_not_modified(request.fields, etag, modified, filling.terms.date, now):
+        if (
+            filling.status == 200
+            and request.method == b"GET"
+            and is_not_modified(request.fields, etag, modified, filling.terms.date, now)
+        ):
             return Response(304, block, None, facts)
         if filling.extent is not None:
             start, stop, complete = filling.extent
@@ -490,6 +496,15 @@ class Page:
         )
         body = None if request.method == b"HEAD" else content
         return Response(error.status, encode_block(fields), body, facts, length=len(content))
+
+    def _last_recipient(self, visit: Visit) -> Response:
+        """OPTIONS or TRACE that may go no further than here. RFC 9110 §7.6.2. TRACE is not echoed: it would show what proxies before us added."""
+        options = visit.request.method == b"OPTIONS"
+        fields = [(b"date", format_date(self.clock())), (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
+        facts = Facts(
+            visit.route.name, "refused" if not options else "bypass", detail="max-forwards", request_id=visit.request_id
+        )
+        return Response(204 if options else 405, encode_block(fields), b"" if not options else None, facts)
 
     def _facts(self, visit: Visit, outcome: str, landing: Landing) -> Facts:
         facts = Facts(visit.route.name, outcome, request_id=visit.request_id)

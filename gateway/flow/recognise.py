@@ -32,7 +32,7 @@ OVERRIDES = frozenset(
 )  # fmt: skip
 """Request fields that never come from a client. CWE-444, CWE-525; list gathered from web-cache-poisoning reports."""
 
-_FRAMING = frozenset({b"host", b"content-length", b"x-request-id", b"max-forwards", b"weft-debug"})
+_FRAMING = frozenset({b"host", b"content-length", b"x-request-id", b"weft-debug"})
 _OURS_TO_SAY = CONDITIONAL | {b"range"}
 
 
@@ -81,12 +81,15 @@ def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions:
     if shared:
         fields = [field for field in _normalised(fields, route) if field[0] not in _OURS_TO_SAY]
         fields += conditions
-    host = route.host_header or request.host
+    host = route.host_header or request.host or route.authority  # HTTP/1.0 may have none
+    if request.method in (b"OPTIONS", b"TRACE"):
+        fields = [(name, _one_less(value) if name == b"max-forwards" else value) for name, value in fields]
     via = joined(fields, b"via")
     own = request.version + b" " + identity.via
     fields = [field for field in fields if field[0] != b"via"]
     fields = [(b"host", host), *fields, (b"via", own if via is None else via + b", " + own)]
     if identity.request_id_field:
+        fields = [field for field in fields if field[0] != identity.request_id_field]
         fields.append((identity.request_id_field, visit.request_id.encode("ascii")))
     if identity.forwarded:
         fields += _forwarded(request)
@@ -130,6 +133,11 @@ def _forwarded(request: Request) -> Fields:
         (b"x-forwarded-host", request.host),
         (b"forwarded", ", ".join(elements).encode("latin-1")),
     ]
+
+
+def _one_less(value: bytes) -> bytes:
+    """Max-Forwards for the next recipient. RFC 9110 §7.6.2."""
+    return b"%d" % (int(value) - 1) if value.isdigit() and int(value) else value
 
 
 def _quoted(host: bytes) -> str:

@@ -39,11 +39,13 @@ class Route:
     """One route, everything resolved. host: exact, `*.suffix`, or "" for any; path: a prefix that ends at a segment.
 
     stale_wait: seconds that a renewal may take before what is stored stands in, where it may; collapse_timeout: seconds to wait for somebody else's fetch.
+    host_header: the Host that the origin is asked with, "" for the client's; authority: the origin's own, for clients that give none.
     """
 
     __slots__ = (
         "_path",
         "_path_slash",
+        "authority",
         "bypass",
         "collapse_timeout",
         "compression",
@@ -72,6 +74,7 @@ class Route:
         bypass: bool = False,
         languages: Sequence[str] = (),
         host_header: str = "",
+        authority: str = "",
         stale_wait: float = 1.0,
         collapse_timeout: float = 30.0,
     ) -> None:
@@ -85,6 +88,7 @@ class Route:
         self.bypass = bypass
         self.languages = tuple(language.encode("ascii") for language in languages)
         self.host_header = host_header.encode("ascii")
+        self.authority = authority.encode("ascii")
         self.stale_wait = stale_wait
         self.collapse_timeout = collapse_timeout
         self._path = path.encode("ascii")

@@ -27,7 +27,7 @@ def test_a_fresh_response_is_reused_without_asking_the_origin(play):
         visitor ──▶ GET /page
         origin  ◀── GET /page
         origin  ──▶ 200 | Cache-Control: max-age=60 | «new»
-        visitor ◀── 200 | Age: 0 | Cache-Status: fwd=uri-miss; stored; ttl=60 | «new»
+        visitor ◀── 200 | Age: 0 | Cache-Status: fwd=stale; stored; ttl=60 | «new»
     """)
 
 

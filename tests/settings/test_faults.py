@@ -98,7 +98,7 @@ def test_all_faults_come_at_once_and_look_like_the_style_guide_says(weft_toml):
         ),
         (
             "upstream.breaker.cooldown = 20",
-            "upstream.breaker.cooldown_max: expected >= cooldown (20.0 seconds), got 10.0",
+            "upstream.breaker.cooldown_max: expected >= cooldown (20.0 seconds), got 3.0",
         ),
         (
             "cache.memory.max_bytes = '1MiB'",

@@ -397,8 +397,11 @@ class Stage:
 
     async def _settle(self) -> None:
         """Let everything happen that can happen without anybody's doing."""
-        for _ in range(60):
+        ready = asyncio.get_running_loop()._ready  # CPython's own list of what can run
+        quiet = 0
+        while quiet < 3:  # a timer that is due shows one turn later
             await asyncio.sleep(0)
+            quiet = 0 if ready else quiet + 1
 
     async def _step(self, line: str) -> None:
         if found := re.fullmatch(r"\+([\d.]+) s", line):
