@@ -264,6 +264,7 @@ def _origin(name: str, origin: Upstream) -> GuardedOrigin:
     limits = OriginLimits(
         connect_timeout=origin.connect_timeout,
         first_byte_timeout=origin.first_byte_timeout,
+        unsafe_first_byte_timeout=origin.unsafe_first_byte_timeout,
         idle_timeout=origin.idle_timeout,
         total_timeout=origin.total_timeout,
         keepalive_timeout=origin.keepalive_timeout,

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from enum import IntEnum
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import Any
@@ -29,7 +31,7 @@ from gateway.flow.page import STEERING, Page
 from gateway.flow.response import STATUS_LINE, Response
 from gateway.listener.body import IncomingBody
 from gateway.listener.cycle import App, Cycle
-from gateway.listener.head import Head, Heads, make_request
+from gateway.listener.head import NOT_IN_TRAILERS, Head, Heads, make_request
 from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
 from gateway.listener.tunnel import ClientTunnel
@@ -41,6 +43,14 @@ __all__ = ["Edge", "EdgeProtocol", "State"]
 logger = logging.getLogger(__name__)
 
 _LINGER = 2.0
+_PROBE = 1.0
+"""Seconds after which a client that has closed its sending side is asked, once a second, whether it is still there. See `_probe`."""
+
+# Methods that llhttp reads and HTTP does not have (RTSP, Icecast), and the one that is for forward proxies.
+_NOT_FOR_US = frozenset(
+    b"CONNECT SOURCE DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH".split()
+)
+_METHOD = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?: |\Z)")
 _GRACE = 0.3
 """Seconds in which a request that was on the wire when draining began may still arrive."""
 _JOIN_UP_TO = 32 << 10
@@ -109,16 +119,21 @@ class EdgeProtocol(asyncio.Protocol):
         self.is_trusted = False
         self.scheme = b"http"
         self.keep_alive = True
-        self.last_request = False  # nothing after this one: it said close, or its framing is not to be trusted
+        self.last_request = False  # nothing after this one
+        self.half_closed = False  # the client will send no more, but may wait for an answer
+        self.refusal: BadRequest | None = None  # said once all that came before is answered; nothing more is read
         # ---- the head that is being read
         self.url = b""
         self.fields: Fields = []
-        self.pending = 0  # octets of it so far
+        self.reading = False  # some of a message has come, but not its end
+        self.pending = 0  # octets of the head so far
+        self.behind = False  # it began in the middle of a read, so that pending is too low
         self.started = 0.0
         # ---- the request that is being read or answered
         self.request: Request | None = None  # whose content is coming in
         self.incoming: IncomingBody | None = None
         self.overhead = 0  # octets of chunked framing
+        self.trailer_bytes = 0
         self.trailing = False
         self.trailers: Fields | None = None
         self.expects_continue = False
@@ -130,7 +145,7 @@ class EdgeProtocol(asyncio.Protocol):
         self.write_paused = False
         self._drained: asyncio.Future[None] | None = None
         self._stuck = (0, 0.0)  # octets unsent when last looked at, and since when
-        self._rate_since = 0.0
+        self._rate_since = self._held_at = 0.0
         self.tunnel: ClientTunnel | None = None
         # ---- the hot lane
         self.lane = False
@@ -155,7 +170,8 @@ class EdgeProtocol(asyncio.Protocol):
         if len(edge.connections) >= self.limits.max_connections:
             edge.account.metrics.refuse("max_connections")
             self.write_bare(503, b"retry-after: 1\r\n")
-            transport.close()
+            self._linger()
+            self.loop.call_later(_LINGER, transport.abort)  # the sweeper does not know this one
             return
         edge.connections.add(self)
         self.server_state.connections.add(self)
@@ -181,10 +197,10 @@ class EdgeProtocol(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.end()
             return True
-        if self.state is State.BUSY and (self.incoming is None or self.incoming.complete):
-            self.last_request = True
-            if self.cycle is not None:
-                self.cycle.keep_alive = False
+        if (self.state is State.BUSY or self.waiting) and (self.incoming is None or self.incoming.complete):
+            self.half_closed = True
+            if not self.write_paused:
+                self.deadline = self.edge.clock() + _PROBE
             return True
         return False
 
@@ -213,16 +229,36 @@ class EdgeProtocol(asyncio.Protocol):
         elif self.state is State.HEAD:
             self._refuse(BadRequest("the head took too long", 408, "header_timeout"))
         elif self.state is State.LINGER:
-            self.transport.abort()
+            self._expire_linger(now)
         elif self.incoming is not None and not self.incoming.complete:
             self._expire_body(now)
+        elif self.half_closed:
+            self._probe(now)
         else:
             self.deadline = inf
+
+    def _expire_linger(self, now: float) -> None:
+        """A client that still reads what is left of its answer gets the time for it."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent == self._stuck[0]:
+            self.transport.abort()
+        else:
+            self._stuck = (unsent, now)
+            self.deadline = now + _LINGER
+
+    def _probe(self, now: float) -> None:
+        """Whoever has closed looks just like one that only has nothing more to say, until something is sent to it: the one answers with a reset.
+
+        A 1xx may be sent at any time, and every HTTP/1.1 client must be able to skip it (RFC 9110 §15.2). Without this, a connection to the origin
+        would be held for nobody until the origin answers.
+        """
+        self._write_interim(102, [])
+        self.deadline = now + _PROBE
 
     def _expire_body(self, now: float) -> None:
         body = self.incoming
         assert body is not None
-        if body.paused:  # we hold it back ourselves
+        if body.paused or self.waiting:  # we hold it back ourselves
             self.deadline = now + self.limits.body_timeout
             return
         self._refuse_body(BadRequest("the content stopped coming", 408, "body_timeout"))
@@ -239,7 +275,7 @@ class EdgeProtocol(asyncio.Protocol):
             if self.tunnel is not None:
                 self.tunnel.feed(data)
             return
-        alone = not state and not self.pending  # whatever data holds, it begins with a head
+        alone = not state and not self.reading and not self.pending  # whatever data holds, it begins with a head
         if (
             alone
             and self.lane
@@ -287,12 +323,13 @@ class EdgeProtocol(asyncio.Protocol):
 
     def _parse(self, data: bytes, *, alone: bool) -> None:
         """Everything that is not the hot lane: through llhttp."""
-        in_head = self.state <= State.HEAD
-        if in_head:
-            if not self.pending:
+        if self.refusal is not None:
+            return
+        body = self.incoming
+        if body is None:
+            if not self.pending and self.state <= State.HEAD:
                 self.started = monotonic()
             self.pending += len(data)
-        body = self.incoming
         before = body.received if body is not None else 0
         completed = self.completed
         try:
@@ -301,13 +338,13 @@ class EdgeProtocol(asyncio.Protocol):
             self._upgraded(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
-            self._malformed(error)
+            self._malformed(error, data)
             return
         if self.lost:
             return
-        if alone and self.completed == completed + 1 and not self.pending and self.lane:
+        if alone and self.completed == completed + 1 and not self.pending and not self.reading and self.lane:
             self._remember_head(data)
-        if in_head and self.state <= State.HEAD and self.pending:
+        if self.incoming is None and (self.reading or self.pending):
             self._head_is_partial()
         elif body is not None and not body.complete:
             self._body_goes_on(body, len(data) - (body.received - before))
@@ -329,11 +366,11 @@ class EdgeProtocol(asyncio.Protocol):
 
     def _head_is_partial(self) -> None:
         if self.pending > self.limits.header_bytes:
-            too_long = not self.fields
-            self._refuse(
+            too_long = len(self.url) > self.limits.url_bytes
+            self._refuse_in_turn(
                 BadRequest("the head is too large", 414 if too_long else 431, "url_bytes" if too_long else "header_bytes")
             )
-        elif self.state is State.IDLE:
+        elif self.state is State.IDLE and self.reading:  # and not mere empty lines. RFC 9112 §2.2
             self.state = State.HEAD
             self.deadline = self.edge.clock() + self.limits.header_timeout
 
@@ -351,25 +388,23 @@ class EdgeProtocol(asyncio.Protocol):
             if elapsed > 10 and body.received < limits.body_min_rate * elapsed:
                 self._refuse_body(BadRequest("the content comes too slowly", 408, "body_min_rate"))
 
-    def _malformed(self, error: Exception) -> None:
+    def _malformed(self, error: Exception, data: bytes) -> None:
         cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else None
         if isinstance(cause, BadRequest):
             refusal = cause
-        elif isinstance(error, httptools.HttpParserInvalidMethodError):
+        elif isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(data):
             refusal = BadRequest("a method that this server does not know", 501, "unknown_method")
         elif isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
             logger.error("request callback failed", exc_info=cause)
             refusal = BadRequest("the request could not be read", 500, "callback")
+        elif "HTTP version" in str(error):
+            refusal = BadRequest(str(error), 505, "version")
         else:
             refusal = BadRequest(str(error), 400, "malformed")
         if self.incoming is not None and not self.incoming.complete:
             self._refuse_body(refusal)
-        elif self.cycle is None:
-            self._refuse(refusal)
         else:
-            self.last_request = True  # answered first what came before; then the connection closes
-            self.cycle.keep_alive = False
-            self.edge.account.metrics.refuse(refusal.reason)
+            self._refuse_in_turn(refusal)
 
     # ------------------------------------------------------------------------------------------------ parser callbacks
 
@@ -377,6 +412,8 @@ class EdgeProtocol(asyncio.Protocol):
         self.url = b""
         self.fields = []
         self.trailing = False
+        self.reading = True
+        self.behind = not self.pending
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -385,18 +422,21 @@ class EdgeProtocol(asyncio.Protocol):
         if self.trailing:
             self._on_trailer(name, value)
             return
-        self.fields.append((name.lower(), value))
+        self.fields.append((name.lower(), value.rstrip(b" \t")))  # llhttp has taken the blanks before it, not those behind
 
     def _on_trailer(self, name: bytes, value: bytes) -> None:
         assert self.trailers is not None
-        self.trailers.append((name.lower(), value.strip(b" \t")))
         self.overhead += len(name) + len(value)
-        if sum(len(one) + len(other) for one, other in self.trailers) > self.limits.trailer_bytes:
+        self.trailer_bytes += len(name) + len(value) + 4
+        name = name.lower()
+        if name not in NOT_IN_TRAILERS:
+            self.trailers.append((name, value.strip(b" \t")))
+        if self.trailer_bytes > self.limits.trailer_bytes:
             raise BadRequest("the trailer section is too large", 431, "trailer_bytes")
 
     def on_headers_complete(self) -> None:
         limits, fields, parser = self.limits, self.fields, self.parser
-        if self.pending > limits.header_bytes:
+        if self.behind or self.pending > limits.header_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in fields)
             if size > limits.header_bytes:
                 raise BadRequest("the head is too large", 431, "header_bytes")
@@ -411,8 +451,8 @@ class EdgeProtocol(asyncio.Protocol):
         if self.is_trusted:
             client, scheme = self.edge.proxies.told(client, scheme, fields)
         method = parser.get_method()
-        if method == b"CONNECT":
-            raise BadRequest("CONNECT is for forward proxies", 501, "connect")
+        if method in _NOT_FOR_US:
+            raise BadRequest("a method that this server does not know", 501, "unknown_method")
         request = make_request(method, self.url, fields, b"1.1" if version == "1.1" else b"1.0", scheme, client)
         self.request = request
         self.keep_alive = parser.should_keep_alive()
@@ -423,29 +463,34 @@ class EdgeProtocol(asyncio.Protocol):
     def _expect_content(self, request: Request) -> None:
         """Content follows: answer while it comes."""
         expect = request.expect
-        if expect is not None and expect.lower() != b"100-continue":
+        if expect and expect.lower() != b"100-continue":
             raise BadRequest("an expectation that nobody here can meet", 417, "expect")
         if not request.has_body:
             return
         if self.limits.body_bytes and (request.length or 0) > self.limits.body_bytes:
             raise BadRequest("the content is too large", 413, "body_bytes")
         self.expects_continue = expect is not None and request.version == b"1.1"
-        self.incoming = IncomingBody(self._pause_reading, self._resume_reading, self._send_continue, self.limits.request_buffer)
+        self.incoming = IncomingBody(self._hold_body, self._resume_body, self._send_continue, self.limits.request_buffer)
         self.bodies[request] = self.incoming
         self.trailers = request.trailers = []
         self.trailing = True
-        self.overhead = 0
+        self.overhead = self.trailer_bytes = 0
         request.body = self.incoming.__aiter__()
+        self._time_body()
+        self._dispatch(request)
+
+    def _time_body(self) -> None:
+        """Content is wanted from now on."""
         now = self.edge.clock()
         self._rate_since = now
         self.deadline = now + self.limits.body_timeout
-        self._dispatch(request)
 
     def on_body(self, chunk: bytes) -> None:
         if self.incoming is not None:
             self.incoming.feed(chunk)
 
     def on_message_complete(self) -> None:
+        self.reading = False
         request = self.request
         if request is None:
             return  # its head was refused
@@ -482,9 +527,11 @@ class EdgeProtocol(asyncio.Protocol):
                 self._send_now(request, response, now, keep_alive=keep_alive)
                 return
         self.state = State.BUSY
-        if not request.has_body:
-            self.deadline = inf
-        request.interim = self.send_interim
+        if request is self.request and self.incoming is not None:
+            self._time_body()
+        else:
+            self.deadline = edge.clock() + _PROBE if self.half_closed else inf
+        request.interim = partial(self.send_interim, request)
         cycle = self.cycle = Cycle(self, request, self.app, keep_alive=keep_alive)
         cycle.task = self.loop.create_task(cycle.run())
         self.server_state.tasks.add(cycle.task)
@@ -507,7 +554,8 @@ class EdgeProtocol(asyncio.Protocol):
             else:
                 self.transport.writelines((head, ending, body))  # type: ignore[arg-type]
         self.edge.account.tell(request, response, now, self.started, octets)
-        self.request = None
+        if self.request is request:
+            self.request = None
         if keep_alive:
             self.state = State.IDLE
             self.deadline = now + self.limits.keepalive_timeout
@@ -532,26 +580,50 @@ class EdgeProtocol(asyncio.Protocol):
             self.last_request = True
             self.transport.close()
             return
-        self.state = State.IDLE
-        self.request = None
-        self.deadline = self.edge.clock() + self.limits.keepalive_timeout
+        if self.request is cycle.request:
+            self.request = None
+        self.state = State.HEAD if self.reading else State.IDLE
+        self.deadline = self._patience()
         self._next()
 
     def _next(self) -> None:
-        """Requests that came before their turn (pipelining, RFC 9112 §9.3.2)."""
+        """Requests that came before their turn (pipelining, RFC 9112 §9.3.2); after the last of them, what else has come."""
         while self.waiting and self.cycle is None and not self.write_paused and not self.lost:
             request, keep_alive = self.waiting.popleft()
-            self._answer(request, keep_alive=keep_alive)
-        if not self.waiting and not self.write_paused and not self.lost:
+            self._answer(request, keep_alive=keep_alive and not (self.half_closed and not self.waiting))
+        if self.waiting or self.write_paused or self.lost or self.last_request:
+            return
+        if self.cycle is not None:
+            if self.upgrade_rest is None:
+                self._resume_reading()
+        elif self.refusal is not None:
+            self._refuse(self.refusal)
+        elif self.half_closed:
+            self.transport.close()
+        else:
             self._resume_reading()
+            if self.upgrade_rest is not None:  # no switch: what stands behind the request is the next one
+                rest, self.upgrade_rest = self.upgrade_rest, None
+                self._feed_rest(rest)
 
     # ------------------------------------------------------------------------------------------------ refusing
 
-    def _refuse(self, error: BadRequest) -> None:
-        """Answer an error to a request that went no further, and close."""
+    def _refuse_in_turn(self, error: BadRequest) -> None:
+        """Refuse, once all that came before has been answered; read nothing more."""
+        if self.last_request:
+            return  # it has been told that nothing after it would be answered
+        if self.cycle is None and not self.waiting:
+            self._refuse(error)
+        else:
+            self.refusal = error
+
+    def _refuse(self, error: BadRequest, request: Request | None = None) -> None:
+        """Answer an error, and close. request: the one that it is about, when its head was good."""
         edge = self.edge
         edge.account.metrics.refuse(error.reason)
-        request = self.request or Request(b"GET", self.url[:256] or b"-", b"", [], client=self.peer)
+        if request is None:
+            method = b"HEAD" if self.parser.get_method() == b"HEAD" else b"GET"
+            request = Request(method, self.url[:256] or b"-", b"", self.fields, client=self.peer)
         response = edge.page.refuse(request, error)
         body = response.body if isinstance(response.body, bytes) else b""
         self.transport.write(response.head + b"connection: close\r\n\r\n" + body)
@@ -560,8 +632,14 @@ class EdgeProtocol(asyncio.Protocol):
 
     def _refuse_body(self, error: BadRequest) -> None:
         """The content of a request that is being answered is not acceptable: say so if nothing was said yet, and close."""
-        body, cycle = self.incoming, self.cycle
+        body, cycle, request = self.incoming, self.cycle, self.request
         self.incoming = None
+        if body is not None and request is not None and (cycle is None or cycle.request is not request):
+            body.finish(error)
+            self.bodies.pop(request, None)
+            self.waiting.pop()  # the last that came: those before it are answered first
+            self._refuse_in_turn(error)
+            return
         silent = cycle is None or not cycle.started
         if cycle is not None:
             cycle.keep_alive = False
@@ -570,7 +648,7 @@ class EdgeProtocol(asyncio.Protocol):
         if silent:
             if cycle is not None and cycle.task is not None:
                 cycle.task.cancel()
-            self._refuse(error)
+            self._refuse(error, request)
         else:
             self.edge.account.metrics.refuse(error.reason)
             self.transport.close()
@@ -604,16 +682,21 @@ class EdgeProtocol(asyncio.Protocol):
             self._drained = self._drained or self.loop.create_future()
             await asyncio.shield(self._drained)
 
-    def send_interim(self, status: int, fields: Fields) -> None:
-        """Pass a 1xx response on, while no final one has begun. RFC 9110 §15.2."""
+    def send_interim(self, request: Request, status: int, fields: Fields) -> None:
+        """Pass a 1xx response to request on, while no final one has begun. RFC 9110 §15.2."""
         cycle = self.cycle
-        if cycle is None or cycle.started or self.lost or cycle.request.version == b"1.0":
-            return
+        if cycle is None or cycle.request is not request:
+            return  # its turn is over: nobody here waits for it
         if status == 100:
-            if not self.expects_continue:
+            if not self.expects_continue or request not in self.bodies:
                 return  # the client did not ask
             self.expects_continue = False
-        self.transport.write(STATUS_LINE[status] + b"".join([b"%s: %s\r\n" % field for field in fields]) + b"\r\n")
+        self._write_interim(status, fields)
+
+    def _write_interim(self, status: int, fields: Fields) -> None:
+        cycle = self.cycle
+        if cycle is not None and not cycle.started and not self.lost and cycle.request.version != b"1.0":
+            self.transport.write(STATUS_LINE[status] + b"".join([b"%s: %s\r\n" % field for field in fields]) + b"\r\n")
 
     def _send_continue(self) -> None:
         if self.expects_continue and not self.lost and (self.cycle is None or not self.cycle.started):
@@ -624,7 +707,7 @@ class EdgeProtocol(asyncio.Protocol):
         """The content of a request, None when it has none."""
         return self.bodies.get(request)
 
-    def scope(self, request: Request) -> dict[str, Any]:
+    def scope(self, request: Request, cycle: Cycle) -> dict[str, Any]:
         """The ASGI connection scope, with our own request as an extension for the catch-all."""
         path, _, query = request.target.partition(b"?")
         server = self.transport.get_extra_info("sockname")
@@ -644,7 +727,7 @@ class EdgeProtocol(asyncio.Protocol):
             "state": self.app_state.copy(),
             "extensions": {
                 "http.response.trailers": {},
-                "weft": {"request": request, "tunnel": self.open_tunnel, "started": self.started},
+                "weft": {"request": request, "answer": cycle.answer, "tunnel": self.open_tunnel, "started": self.started},
             },
         }
 
@@ -658,20 +741,42 @@ class EdgeProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        if self.state is State.IDLE:
-            self.deadline = self.edge.clock() + self.limits.keepalive_timeout
+        self.deadline = self._patience()
         self._release_drain()
         if self.cycle is None and self.waiting:
             self._next()
+
+    def _patience(self) -> float:
+        """The deadline that belongs to the state, counted from now."""
+        now, limits = self.edge.clock(), self.limits
+        if self.state is State.IDLE:
+            return now + limits.keepalive_timeout
+        if self.state is State.HEAD:
+            return now + limits.header_timeout
+        if self.state is State.LINGER:
+            return now + _LINGER
+        if self.incoming is not None and not self.incoming.complete:
+            return now + limits.body_timeout
+        return now + _PROBE if self.half_closed else inf
 
     def _release_drain(self) -> None:
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
 
-    def _pause_reading(self) -> None:
+    def _hold_body(self) -> None:
+        """Nobody takes the content: the client's time stands still."""
+        self._held_at = self.edge.clock()
         if not self.lost:
             self.transport.pause_reading()
+
+    def _resume_body(self) -> None:
+        now = self.edge.clock()
+        self._rate_since += now - self._held_at
+        if self.incoming is not None:
+            self.deadline = now + self.limits.body_timeout
+        if not self.waiting and self.upgrade_rest is None:
+            self._resume_reading()
 
     def _resume_reading(self) -> None:
         if not self.lost and not self.transport.is_closing():
@@ -682,12 +787,15 @@ class EdgeProtocol(asyncio.Protocol):
     def _upgraded(self, rest: bytes) -> None:
         """llhttp has stopped at a request that asks for another protocol. What follows it waits until the origin has agreed, or not."""
         self.parser = httptools.HttpRequestParser(self)
-        if self.cycle is None:  # answered or refused already
-            if rest and not self.lost and self.state <= State.HEAD:
-                self.data_received(rest)
-            return
-        self.upgrade_rest = rest
-        self.transport.pause_reading()
+        if self.cycle is None and not self.waiting:  # answered or refused already
+            self._feed_rest(rest)
+        else:
+            self.upgrade_rest = rest
+            self.transport.pause_reading()
+
+    def _feed_rest(self, rest: bytes) -> None:
+        if rest and not self.lost and not self.last_request and self.state <= State.HEAD:
+            self.data_received(rest)
 
     def open_tunnel(self, head: bytes) -> ClientTunnel:
         """The origin has agreed: send the 101 head, and give the octets over."""

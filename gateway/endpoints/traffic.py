@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from time import monotonic
 from typing import Any
 
@@ -52,7 +52,7 @@ class Traffic:
             return
         ours = scope.get("extensions", {}).get("weft")
         if ours is not None:
-            await self._carry(ours["request"], send, ours["tunnel"], ours["started"])
+            await self._carry(ours["request"], send, ours["started"], ours)
             return
         started = monotonic()
         try:
@@ -61,17 +61,23 @@ class Traffic:
             request = Request(scope["method"].encode("latin-1"), scope.get("raw_path") or b"/", b"", scope["headers"])
             await self._send(request, self.page.refuse(request, error), send, started)
             return
-        await _until_disconnect(self._carry(request, send, None, started), None if request.has_body else receive)
+        await _until_disconnect(self._carry(request, send, started, {}), None if request.has_body else receive)
 
-    async def _carry(self, request: Request, send: Send, tunnel: Callable[[bytes], ClientTunnel] | None, started: float) -> None:
+    async def _carry(self, request: Request, send: Send, started: float, ours: Mapping[str, Any]) -> None:
+        """ours: what our own server offers beyond ASGI."""
         response = await self.page.answer(request)
         if response.tunnel is not None:
-            await self._switch(request, response, tunnel, started)
+            await self._switch(request, response, ours.get("tunnel"), started)
             return
         token = first(request.fields, b"weft-debug")
         debug = token is not None and self.may_debug(token)
         if debug or (self.timing == "always" and response.facts.outcome != "hit"):
             self._explain(request, response, debug=debug)
+        answer, body = ours.get("answer"), response.body
+        if answer is not None and (body is None or isinstance(body, bytes)):
+            answer(response.head, body or b"")
+            self.account.tell(request, response, self.clock(), started, len(body or b""))
+            return
         await self._send(request, response, send, started)
 
     def _explain(self, request: Request, response: Response, *, debug: bool) -> None:
@@ -81,7 +87,7 @@ class Traffic:
             timing = f"cache;desc={facts.outcome}"
             if facts.origin_time:
                 timing += f", origin;dur={facts.origin_time * 1000:.1f}"
-            response.block += b"server-timing: %s\r\n" % timing.encode("ascii")
+            response.add(b"server-timing", timing.encode("ascii"))
         if not debug:
             return
         visit = self.page.recognise(request)
@@ -102,7 +108,7 @@ class Traffic:
                 f"tags={tags}",
                 f"bytes={entry.cost}",
             ]
-        response.block += b"weft-debug: %s\r\n" % "; ".join(lines).encode("latin-1", "replace")
+        response.add(b"weft-debug", "; ".join(lines).encode("latin-1", "replace"))
 
     async def _send(self, request: Request, response: Response, send: Send, started: float) -> None:
         body = response.body

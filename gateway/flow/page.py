@@ -144,7 +144,7 @@ class Page:
             entry, request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
         )
         if response is not None and self.server_timing:
-            response.block += b"server-timing: cache;desc=hit\r\n"
+            response.add(b"server-timing", b"cache;desc=hit")
         if (
             response is not None
             and not decision.stale

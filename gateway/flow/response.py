@@ -118,6 +118,11 @@ class Response:
             self._head = head
         return head
 
+    def add(self, name: bytes, value: bytes) -> None:
+        """One more field."""
+        self.block += b"%s: %s\r\n" % (name, value)
+        self._head = None
+
     def fields(self) -> Fields:
         """The header section as pairs, Content-Length included."""
         pairs = decode_block(self.block)

@@ -68,7 +68,7 @@ class Cycle:
         """Call the application; always ends with the protocol's `end_cycle`."""
         clean = False
         try:
-            await self.app(self.protocol.scope(self.request), self.receive, self.send)
+            await self.app(self.protocol.scope(self.request, self), self.receive, self.send)
             clean = self.finished
             if not clean and not self.started:
                 logger.error("application returned without a response")
@@ -83,6 +83,16 @@ class Cycle:
                 self.protocol.write_bare(500)
         finally:
             self.protocol.end_cycle(self, clean=clean)
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        """`send` for a response whose content is at hand and whose head is written already: status line, fields and Content-Length.
+
+        Raises OSError when the client is gone.
+        """
+        if self.protocol.lost:
+            raise OSError("client has left")
+        self.started = self.finished = True
+        self.protocol.write([head, self._ending(), body])
 
     async def receive(self) -> Message:
         """http.request with what of the content has come, then http.disconnect."""
@@ -112,25 +122,31 @@ class Cycle:
         lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % field for field in fields)]
         length = first(fields, b"content-length")
         head_only = self.request.method == b"HEAD" or not allows_content(status)
-        if b"close" in connection_options(fields):
+        said = b"close" in connection_options(fields)
+        if said:
             self.keep_alive = False
-        elif not self.keep_alive:
-            lines.append(b"connection: close\r\n")
         if head_only:
             self._left = 0
         elif length is not None:
             self._left = int(length)
         elif self.request.version == b"1.0":
-            if self.keep_alive:
-                lines.append(b"connection: close\r\n")
             self.keep_alive = False  # the end of the connection is the end of the content. RFC 9112 §6.3
         else:
             self._chunked = True
             self._trailers = trailers
             lines.append(b"transfer-encoding: chunked\r\n")
-        lines.append(b"\r\n")
+        lines.append(b"\r\n" if said else self._ending())
         self._head = b"".join(lines)
         self.started = True
+
+    def _ending(self) -> bytes:
+        """The last lines of a head: what becomes of the connection, and the empty one."""
+        body = self.protocol.incoming_of(self.request)
+        if body is not None and not body.complete:
+            self.keep_alive = False  # answered before the content has come: it may never be read to its end. RFC 9112 §9.3
+        if not self.keep_alive:
+            return b"connection: close\r\n\r\n"
+        return b"connection: keep-alive\r\n\r\n" if self.request.version == b"1.0" else b"\r\n"
 
     async def _body(self, chunk: bytes, *, more: bool) -> None:
         pieces = [self._head] if self._head is not None else []

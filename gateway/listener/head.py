@@ -10,13 +10,23 @@ import re
 from functools import lru_cache
 
 from gateway.errors import BadRequest
+from gateway.flow.recognise import OVERRIDES
+from gateway.semantics.fields import HOP_BY_HOP
 from gateway.semantics.message import Fields, Request
 
-__all__ = ["FRAMING", "Head", "Heads", "host_of", "make_request"]
+__all__ = ["FRAMING", "NOT_IN_TRAILERS", "Head", "Heads", "host_of", "make_request"]
 
 FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 
-_HOST = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.\-])?|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?")
+NOT_IN_TRAILERS = (
+    FRAMING
+    | HOP_BY_HOP
+    | OVERRIDES
+    | frozenset(b"authorization cache-control content-encoding content-range content-type cookie max-forwards range trailer via".split())
+)
+"""What changes framing, routing, identity or the meaning of content is not taken from behind the content. RFC 9110 §6.5.1"""
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.\-])?|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?")
 _ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)(/?[^#]*)", re.IGNORECASE)
 _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 
@@ -25,9 +35,9 @@ _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 def host_of(value: bytes, scheme: bytes) -> bytes:
     """A Host value in the spelling that keys use: lower case, without the scheme's own port. RFC 9110 §4.2.3, §7.2. Raises BadRequest."""
     found = _HOST.fullmatch(value)
-    if found is None or (found[1] is not None and int(found[1]) > 65_535):
+    if found is None or (found[1] and int(found[1]) > 65_535):
         raise BadRequest("Host is not a host", reason="bad_host")
-    host = value.lower()
+    host = value.lower().removesuffix(b":")  # an empty port is the scheme's own. RFC 3986 §6.2.3
     default = _DEFAULT_PORTS.get(scheme, b":80")
     return host.removesuffix(default)
 
@@ -50,18 +60,15 @@ def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, sche
                 expect = value
             elif name == b"transfer-encoding":
                 coding = value if coding is None else coding + b"," + value
+    if hosts is None and version != b"1.0":
+        raise BadRequest("no Host", reason="no_host")
+    host = b"" if hosts is None else host_of(hosts, scheme)
     if url[:1] != b"/":
-        url, scheme_host = _other_form(method, url)
-        if scheme_host is not None:
-            hosts = scheme_host
+        url, authority = _other_form(method, url)
+        if authority is not None:
+            host = host_of(authority, scheme)
     elif b"#" in url:
         raise BadRequest("a fragment in the request target", reason="bad_target")
-    if hosts is None:
-        if version != b"1.0":
-            raise BadRequest("no Host", reason="no_host")
-        host = b""
-    else:
-        host = host_of(hosts, scheme)
     if coding is not None:
         if version == b"1.0":
             raise BadRequest("Transfer-Encoding in HTTP/1.0", reason="bad_framing")  # RFC 9112 §6.1
@@ -74,7 +81,7 @@ def make_request(method: bytes, url: bytes, fields: Fields, version: bytes, sche
 
 
 def _other_form(method: bytes, url: bytes) -> tuple[bytes, bytes | None]:
-    """Absolute-form and asterisk-form. RFC 9112 §3.2.2, §3.2.4. The host of an absolute URI replaces Host."""
+    """Absolute-form and asterisk-form. RFC 9112 §3.2.2, §3.2.4. The host of an absolute URI replaces Host, which must be good all the same."""
     if url == b"*" and method == b"OPTIONS":
         return url, None
     found = _ABSOLUTE.fullmatch(url)

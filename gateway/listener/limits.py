@@ -14,7 +14,7 @@ class Limits:
     header_bytes: int = 32_768
     header_count: int = 128
     url_bytes: int = 16_384
-    header_timeout: float = 10.0
+    header_timeout: float = 8.0
     body_timeout: float = 30.0
     body_min_rate: int = 500
     body_bytes: int = 0

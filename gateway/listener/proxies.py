@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -9,6 +11,9 @@ from ipaddress import ip_address, ip_network
 from gateway.semantics.message import Fields, first, joined
 
 __all__ = ["TrustedProxies"]
+
+_FOR = re.compile(rb'for="?(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)', re.IGNORECASE)  # RFC 7239 §4, §6; a port is left out
+_PROTO = re.compile(rb'proto="?(https?)', re.IGNORECASE)
 
 
 class TrustedProxies:
@@ -27,14 +32,17 @@ class TrustedProxies:
         return any((mapped or parsed) in network for network in self._networks)
 
     def told(self, peer: str, scheme: bytes, fields: Fields) -> tuple[str, bytes]:
-        """(client chain, scheme) as a trusted peer tells them.
+        """(client chain, scheme) as a trusted peer tells them: by X-Forwarded-*, or by Forwarded (RFC 7239) where there is none.
 
         The chain is read from the right while its addresses are trusted, and ends with the first that is not: what stands left of that one was written by a
         stranger. The client comes first, the peer last.
         """
         chain = [peer]
-        for node in reversed((joined(fields, b"x-forwarded-for") or b"").decode("latin-1").split(",")):
-            address = node.strip().strip("[]")
+        told = joined(fields, b"x-forwarded-for")
+        forwarded = joined(fields, b"forwarded") if told is None else None
+        nodes = [found[1] for found in _FOR.finditer(forwarded)] if forwarded is not None else (told or b"").split(b",")
+        for node in reversed(nodes):
+            address = node.decode("latin-1").strip().strip("[]")
             try:
                 ip_address(address)
             except ValueError:
@@ -43,6 +51,8 @@ class TrustedProxies:
             if not self.trusts(address):
                 break
         proto = (first(fields, b"x-forwarded-proto") or b"").strip().lower()
+        if not proto and forwarded is not None and (found := _PROTO.search(forwarded)) is not None:
+            proto = found[1].lower()
         return ", ".join(chain), proto if proto in (b"http", b"https") else scheme
 
 

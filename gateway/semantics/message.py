@@ -93,7 +93,8 @@ def values(fields: Fields, name: bytes) -> list[bytes]:
 
 def joined(fields: Fields, name: bytes) -> bytes | None:
     """All fields of that name as one list value (RFC 9110 §5.3), None when there is none."""
-    found = [value for field, value in fields if field == name]
-    if not found:
-        return None
-    return found[0] if len(found) == 1 else b", ".join(found)
+    found = None
+    for field, value in fields:
+        if field == name:
+            found = value if found is None else found + b", " + value
+    return found

@@ -28,7 +28,11 @@ class Limits(Section):
     header_count: Count = leaf(128, "Most field lines in a request head; more is 431.", unit="fields", ge=8, le=10_000)
     url_bytes: Bytes = leaf(16384, "Longest request target; more is 414.", unit="bytes", ge=128, le=2**20)
     header_timeout: Seconds = leaf(
-        10.0, "Longest time from the first byte of a request to the end of its head; then 408.", unit="seconds", gt=0, le=600
+        8.0,
+        "Longest time from the first byte of a request to the end of its head, and for the first one to come at all; then 408.",
+        unit="seconds",
+        gt=0,
+        le=600,
     )
     body_timeout: Seconds = leaf(30.0, "Longest silence in a request body; then 408.", unit="seconds", gt=0, le=3600)
     body_min_rate: Count = leaf(

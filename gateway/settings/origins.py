@@ -39,8 +39,15 @@ class Upstream(Section):
     host_header: HostHeader = leaf("", "The Host the origin is asked with; empty passes on the client's own.")
     connect_timeout: Seconds = leaf(5.0, "Longest wait for a connection, TLS included.", unit="seconds", gt=0, le=300)
     first_byte_timeout: Seconds = leaf(
-        30.0,
-        "Longest wait from the end of the request to the complete response head. 0 waits for ever.",
+        10.0,
+        "Longest wait from the end of a safe request (GET, HEAD) to the complete response head; then 504. 0 waits for ever.",
+        unit="seconds",
+        ge=0,
+        le=3600,
+    )
+    unsafe_first_byte_timeout: Seconds = leaf(
+        60.0,
+        "The same for other methods: saving and importing take longer than showing. 0 waits for ever.",
         unit="seconds",
         ge=0,
         le=3600,

@@ -14,6 +14,7 @@ _MAY_BE_ZERO = frozenset(
     {
         "continue_timeout",
         "first_byte_timeout",
+        "unsafe_first_byte_timeout",
         "idle_timeout",
         "keepalive_timeout",
         "max_waiting",
@@ -29,11 +30,13 @@ class OriginLimits:
 
     connect_timeout: float = 5.0
     """TCP and TLS together, all addresses of the origin together, DNS apart."""
-    first_byte_timeout: float = 30.0
+    first_byte_timeout: float = 10.0
     """From the last byte of the request to the complete response head, begun again by each 1xx. 0: none.
 
     It covers the whole head, so that an origin that drips a head byte by byte is cut here (nginx restarts its clock on each read).
     """
+    unsafe_first_byte_timeout: float = 60.0
+    """The same after a method that is not safe (RFC 9110 §9.2.1): saving, importing and sending take longer than showing. 0: none."""
     idle_timeout: float = 30.0
     """Between two reads of a body, while the reader has room; and for one stalled write of a request body. 0: none."""
     total_timeout: float = 3600.0

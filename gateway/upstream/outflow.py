@@ -39,6 +39,7 @@ class Outflow:
         "_loop",
         "_turn",
         "body_taken",
+        "patience",
         "sent_all",
     )
 
@@ -53,6 +54,7 @@ class Outflow:
         self._turn = 0  # changes with each exchange, so that a body iterator that lingers can't touch the next one
         self.body_taken = False
         self.sent_all = True
+        self.patience = limits.first_byte_timeout  # how long this exchange's response head may take
 
     def settle(self) -> int:
         """Begin or end an exchange; return the number that send_body must be given."""
@@ -62,7 +64,7 @@ class Outflow:
 
     def await_head(self) -> None:
         """Set the time for the response head, which runs from the end of the request."""
-        self._deadline.set(self._loop.time() + (self._limits.first_byte_timeout or inf), _HEAD)
+        self._deadline.set(self._loop.time() + (self.patience or inf), _HEAD)
 
     async def send_body(self, transport: asyncio.WriteTransport, request: OriginRequest, turn: int) -> bool:
         """Send it all; then set the time for the head. Return False when it no longer matters, because the exchange is over.

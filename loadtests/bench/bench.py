@@ -1,6 +1,6 @@
 """What the benchmarks share: processes to measure, and a small HTTP client that asks a lot at little cost.
 
-Figures that hold on a busy machine are CPU seconds of the server's process tree, not wall seconds.
+Figures that hold on a busy machine are CPU seconds of the server's process tree, not wall seconds. Linux only: they are read from /proc.
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
+    """A port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_for(port: int, seconds: float = 15.0) -> None:
+    """Return once something listens on port. Raises SystemExit when nothing does in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -37,24 +41,27 @@ def wait_for(port: int, seconds: float = 15.0) -> None:
 
 
 def process_tree(pid: int) -> list[int]:
+    """The pid and those of all its descendants, parents first."""
     pids = [pid]
     with contextlib.suppress(FileNotFoundError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in (thread / "children").read_text(encoding="ascii").split():
                 pids += process_tree(int(child))
     return pids
 
 
 def cpu_seconds(pid: int) -> float:
+    """User and system time of the whole process tree so far; counted in ticks of 10 ms."""
     ticks = 0
     for member in process_tree(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = Path(f"/proc/{member}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
 
 
 def rss_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Resident octets of one process."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextlib.contextmanager
@@ -63,7 +70,7 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens on port, ended by SIGTERM afterwards."""
     pin = ["taskset", "-c", str(core)] if core is not None else []
-    with open(log, "wb") as out:
+    with Path(log).open("wb") as out:
         process = subprocess.Popen(
             [*pin, *command], stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(HERE.parents[1])}
         )
@@ -77,34 +84,36 @@ def running(
         process.wait(30)
 
 
-def origin(port: int, **options: int) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-    return running([sys.executable, str(HERE / "origin.py"), str(port)], port, **options)
+def origin(port: int, *, core: int | None = None) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """The origin of origin.py on port, while the context lasts."""
+    return running([sys.executable, str(HERE / "origin.py"), str(port)], port, core=core)
 
 
 def weft(
-    port: int, upstream: int, *settings: str, **options: object
+    port: int, upstream: int, *settings: str, core: int | None = None
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """`weft serve` on port before the origin on port upstream, while the context lasts. settings: as `--set` takes them."""
     sets = [word for setting in settings for word in ("--set", setting)]
     command = [sys.executable, "-m", "gateway", "serve", "--upstream", f"http://127.0.0.1:{upstream}", "--port", str(port), *sets]
-    return running(command, port, **options)
+    return running(command, port, core=core)
 
 
 class Client(asyncio.Protocol):
     """One keep-alive connection that asks for one path after the other and counts statuses. Responses must have a Content-Length."""
 
-    def __init__(
-        self, paths: Iterator[str], headers: str, results: Counter[str], done: asyncio.Future[None], bodies: bool = False
-    ) -> None:
-        self.paths, self.headers, self.results, self.done, self.bodies = paths, headers, results, done, bodies
+    def __init__(self, paths: Iterator[str], headers: str, results: Counter[str], done: asyncio.Future[None]) -> None:
+        self.paths, self.headers, self.results, self.done = paths, headers, results, done
         self.buffer = b""
         self.need = 0
-        self.transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
+        """Ask for the first path."""
+        self.transport = cast("asyncio.Transport", transport)
         self.ask()
 
     def ask(self) -> None:
+        """Ask for the next path, or close when there is none."""
         path = next(self.paths, None)
         if path is None:
             self.transport.close()
@@ -112,6 +121,7 @@ class Client(asyncio.Protocol):
         self.transport.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self.headers}\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
+        """Count status and the first word of Cache-Status; skip the content."""
         if self.need:
             self.need -= len(data)
         else:
@@ -132,6 +142,7 @@ class Client(asyncio.Protocol):
             self.ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Say that this connection is over."""
         if not self.done.done():
             self.results["broken"] += exc is not None
             self.done.set_result(None)
@@ -139,12 +150,13 @@ class Client(asyncio.Protocol):
 
 async def ask_all(port: int, paths: Iterable[str], connections: int, headers: str = "") -> Counter[str]:
     """Every path once, over that many connections; how often each status came."""
-    loop, results, source = asyncio.get_running_loop(), Counter(), iter(paths)
+    loop, source = asyncio.get_running_loop(), iter(paths)
+    results: Counter[str] = Counter()
     ends = []
     for _ in range(connections):
         done = loop.create_future()
         ends.append(done)
-        await loop.create_connection(lambda done=done: Client(source, headers, results, done), "127.0.0.1", port)
+        await loop.create_connection(partial(Client, source, headers, results, done), "127.0.0.1", port)
     await asyncio.gather(*ends)
     return results
 

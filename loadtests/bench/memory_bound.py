@@ -13,6 +13,7 @@ SIZES = (200, 400, 900, 2_000, 5_000, 12_000, 40_000)
 
 
 async def measure(port: int, pid: int, objects: int, limit: int) -> None:
+    """Warm up and empty, note the base; make a set hot, let the others come, see whether the hot ones are still there."""
     await ask_all(port, (f"/size/300?warm{number}" for number in range(500)), 20)
     await get(
         port,
@@ -38,6 +39,7 @@ async def measure(port: int, pid: int, objects: int, limit: int) -> None:
 
 
 def main() -> None:
+    """Run it with what the command line asks for."""
     objects = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     limit = int(sys.argv[2]) if len(sys.argv) > 2 else 256
     upstream, port = free_port(), free_port()

@@ -10,22 +10,27 @@ origin.py [PORT]
 
 import asyncio
 import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 import uvicorn
 
-requests = 0
+asked: Counter[str] = Counter()
+"""Requests by the first segment of their path, those for /count apart."""
 
 
-async def app(scope, receive, send):
-    global requests
+async def app(scope: MutableMapping[str, Any], _receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """ASGI 3."""
     if scope["type"] != "http":
         return
-    _, kind, *rest = [*scope["path"].split("/"), ""]
+    path: str = scope["path"]
+    _, kind, *rest = [*path.split("/"), ""]
     headers, body = [(b"cache-control", b"max-age=3600")], b"x" * 10_240
     if kind == "count":
-        headers, body = [(b"cache-control", b"no-store")], b'{"requests": %d}' % requests
+        headers, body = [(b"cache-control", b"no-store")], b'{"requests": %d}' % asked.total()
     else:
-        requests += 1
+        asked[kind] += 1
     if kind == "size":
         body = b"y" * int(rest[0])
     elif kind == "tagged":

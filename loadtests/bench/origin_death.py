@@ -14,7 +14,15 @@ from collections import Counter
 from bench import HERE, free_port, get, wait_for, weft
 
 
+def start_origin(port: int) -> subprocess.Popen[bytes]:
+    """An origin that is not ended by a context: it has to die in between."""
+    process = subprocess.Popen([sys.executable, str(HERE / "origin.py"), str(port)])
+    wait_for(port)
+    return process
+
+
 async def keep_asking(port: int, path: str, stop: asyncio.Event, results: Counter[str], slowest: list[float]) -> None:
+    """One client: ask, count what came and how long it took, until stop."""
     while not stop.is_set():
         start = time.monotonic()
         try:
@@ -29,14 +37,14 @@ async def keep_asking(port: int, path: str, stop: asyncio.Event, results: Counte
 
 
 async def origin_dies(port: int, upstream: int) -> None:
-    start = [sys.executable, str(HERE / "origin.py"), str(upstream)]
-    process = subprocess.Popen(start)
-    wait_for(upstream)
+    """Kill the origin under load, look on, start it again."""
+    process = start_origin(upstream)
     kinds = {"fresh": "/plain", "stale": "/stale", "uncached": "/nostore"}
     for path in kinds.values():
         await get(port, path)
-    stop, phases = asyncio.Event(), {}
-    results = {kind: Counter() for kind in kinds}
+    stop = asyncio.Event()
+    phases: dict[str, object] = {}
+    results: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     slowest: dict[str, list[float]] = {kind: [] for kind in kinds}
     tasks = [
         asyncio.create_task(keep_asking(port, path, stop, results[kind], slowest[kind]))
@@ -52,10 +60,9 @@ async def origin_dies(port: int, upstream: int) -> None:
         slowest[kind].clear()
     await asyncio.sleep(8)
     phases["dead"] = {kind: f"{dict(counted)}, slowest {max(slowest[kind]):.2f} s" for kind, counted in results.items()}
-    process = subprocess.Popen(start)
-    wait_for(upstream)
+    process = start_origin(upstream)
     back = time.monotonic()
-    while (await get(port, "/nostore"))[0] != 200:
+    while (await get(port, "/nostore"))[0] != 200:  # noqa: ASYNC110 - asking is how one finds out
         await asyncio.sleep(0.05)
     phases["recovery"] = f"uncached pages again {time.monotonic() - back:.2f} s after the origin listened"
     stop.set()
@@ -67,9 +74,10 @@ async def origin_dies(port: int, upstream: int) -> None:
 
 
 async def gateway_stops(port: int, upstream: int, gateway: subprocess.Popen[bytes]) -> None:
-    process = subprocess.Popen([sys.executable, str(HERE / "origin.py"), str(upstream)])
-    wait_for(upstream)
-    stop, results = asyncio.Event(), Counter()
+    """SIGTERM while 30 clients ask: every connection that was accepted gets a whole answer."""
+    process = start_origin(upstream)
+    stop = asyncio.Event()
+    results: Counter[str] = Counter()
 
     async def ask(path: str) -> None:
         while not stop.is_set():
@@ -99,6 +107,7 @@ async def gateway_stops(port: int, upstream: int, gateway: subprocess.Popen[byte
 
 
 def main() -> None:
+    """Run both."""
     upstream, port = free_port(), free_port()
     with weft(port, upstream, "log.access=off"):
         asyncio.run(origin_dies(port, upstream))

@@ -10,6 +10,7 @@ from bench import ask_all, free_port, get, origin, weft
 
 
 async def measure(port: int) -> None:
+    """Two stampedes, one on what can be shared and one on what can't."""
     before = int((await get(port, "/count"))[2].split(b":")[1].strip(b" }"))
     statuses = await ask_all(port, ["/slow/1.0?cold"] * 1000, 1000)
     after = int((await get(port, "/count"))[2].split(b":")[1].strip(b" }"))
@@ -32,6 +33,7 @@ async def measure(port: int) -> None:
 
 
 def main() -> None:
+    """Run it."""
     upstream, port = free_port(), free_port()
     with origin(upstream), weft(port, upstream, "log.access=off", "upstream.max_connections=1000"):
         asyncio.run(measure(port))

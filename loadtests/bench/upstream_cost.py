@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -37,7 +38,7 @@ Get = Callable[[], Awaitable[None]]
 
 class _Origin(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.unread = b""
 
     def data_received(self, data: bytes) -> None:
@@ -90,7 +91,8 @@ class _BareConnection(asyncio.Protocol):
     """The least that can be called a client: no timeouts, no limits, no flow control, a parser that reads what this origin writes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
+        self.waiter: asyncio.Future[bytes]
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -142,7 +144,7 @@ async def _httpx(port: int, gets: int, concurrency: int) -> float:
 
 
 async def _aiohttp(port: int, gets: int, concurrency: int) -> float:
-    import aiohttp  # noqa: PLC0415
+    import aiohttp  # type: ignore[import-not-found]  # noqa: PLC0415
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency)) as client:
 

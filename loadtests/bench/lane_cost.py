@@ -1,0 +1,172 @@
+"""What a hot hit costs in CPU, less the kernel: one EdgeProtocol with a transport that throws everything away, fed with the same request again and again.
+
+    python loadtests/bench/lane_cost.py [--requests 60000] [--rounds 5]
+
+Two requests: the smallest, and one with the header section of a browser. Four ways to read each:
+
+    lane           a header section seen before, an answer rendered earlier in this second
+    no memory      the same without remembered header sections: llhttp reads each, and the answer is looked up
+    llhttp, ours   llhttp alone with the callbacks that any server needs: method, target, fields in lower case
+    llhttp         llhttp alone, nobody listens
+
+Access log (to a file that forgets) and metrics are on, as in production. The cheapest of --rounds counts: the others measure the neighbours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import httptools
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from gateway.app import Gateway, build
+from gateway.cache.entry import Entry
+from gateway.cache.policy import Stored, judge
+from gateway.fastlane import EdgeProtocol
+from gateway.semantics.message import Fields
+from gateway.settings import Settings
+
+SMALL = b"GET /page HTTP/1.1\r\nHost: shop.test\r\n\r\n"
+BROWSER = (
+    b"GET /page HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
+    b"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-GB,en;q=0.7,de;q=0.3\r\n"
+    b"Accept-Encoding: gzip, deflate, br, zstd\r\nReferer: http://shop.test/c/lamps\r\nConnection: keep-alive\r\n"
+    b"Cookie: basket=aino-desk-lamp.1; seen=3\r\nUpgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\n"
+    b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-User: ?1\r\nPriority: u=0, i\r\n\r\n"
+)
+BODY = b"x" * 10_240
+
+
+class Sink(asyncio.Transport):
+    """A transport to nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.writes = 0
+
+    def write(self, _data: object) -> None:
+        """Count it."""
+        self.writes += 1
+
+    def writelines(self, _pieces: object) -> None:
+        """Count them as one."""
+        self.writes += 1
+
+    def pause_reading(self) -> None:
+        """Nothing to pause."""
+
+    def resume_reading(self) -> None:
+        """Nothing to resume."""
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+    def close(self) -> None:
+        """Would mean that the request was not understood."""
+        raise AssertionError("the connection was closed")
+
+
+class Listener:
+    """The callbacks without which there is no request."""
+
+    url = b""
+
+    def __init__(self) -> None:
+        self.fields: Fields = []
+
+    def on_message_begin(self) -> None:
+        """A new one."""
+        self.url = b""
+        self.fields = []
+
+    def on_url(self, url: bytes) -> None:
+        """Its target."""
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its fields."""
+        self.fields.append((name.lower(), value))
+
+    def on_message_complete(self) -> None:
+        """Its end."""
+
+
+def gateway_with_a_page() -> Gateway:
+    """A gateway that holds a fresh page of 10 KB, and would never ask an origin for it."""
+    gateway = build(Settings.model_validate({"upstream": {"url": "http://127.0.0.1:1"}, "log": {"file": os.devnull}}))
+    now = gateway.clock()
+    fields = [(b"cache-control", b"max-age=3600"), (b"content-type", b"text/html"), (b"etag", b'"abc"')]
+    key = (b"http", b"shop.test", b"/page")
+    terms = judge(b"GET", key, [], 200, fields, gateway.routes.all[0].policy, request_time=now, response_time=now)
+    assert isinstance(terms, Stored)
+    gateway.store.put(Entry(key, "default", 200, fields, BODY, terms, nominated=(), tags=(), stamp=0))
+    return gateway
+
+
+async def cost(feed: Callable[[bytes], object], request: bytes, requests: int) -> float:
+    """Microseconds of CPU per request. The loop gets a turn now and then, as the log's batches need."""
+    begin = time.process_time()
+    for number in range(requests):
+        feed(request)
+        if not number % 64:
+            await asyncio.sleep(0)
+    return (time.process_time() - begin) / requests * 1e6
+
+
+async def best(rounds: int, once: Callable[[], Awaitable[float]]) -> float:
+    """The cheapest of several."""
+    return min([await once() for _ in range(rounds)])
+
+
+async def compare(requests: int, rounds: int) -> None:
+    """Print the table."""
+    gateway = gateway_with_a_page()
+    sink = Sink()
+    protocol = EdgeProtocol(
+        gateway.edge,
+        SimpleNamespace(loaded_app=None),
+        SimpleNamespace(connections=set(), tasks=set()),
+        {},
+        _loop=asyncio.get_running_loop(),
+    )
+    protocol.connection_made(sink)
+    ways: dict[str, Callable[[bytes], object]] = {
+        "lane": protocol.data_received,
+        "no memory": protocol.data_received,
+        "llhttp, ours": httptools.HttpRequestParser(Listener()).feed_data,
+        "llhttp": httptools.HttpRequestParser(object()).feed_data,
+    }
+    print(f"µs of CPU per request, best of {rounds} x {requests}, kernel apart")
+    print(f"{'':<14}{'small':>10}{'browser':>10}      ({len(SMALL)} and {len(BROWSER)} octets)")
+    for name, feed in ways.items():
+        protocol.lane = name == "lane"
+        sink.writes = 0
+        figures = [
+            await best(rounds, lambda feed=feed, request=request: cost(feed, request, requests)) for request in (SMALL, BROWSER)
+        ]  # type: ignore[misc]
+        assert sink.writes == (2 * rounds * requests if feed == protocol.data_received else 0)
+        print(f"{name:<14}{figures[0]:>10.2f}{figures[1]:>10.2f}", flush=True)
+    await gateway.aclose()
+
+
+def main() -> None:
+    """Run it with what the command line asks for."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    arguments.add_argument("--requests", type=int, default=60_000)
+    arguments.add_argument("--rounds", type=int, default=5)
+    asked = arguments.parse_args()
+    uvloop.run(compare(asked.requests, asked.rounds))
+
+
+if __name__ == "__main__":
+    main()
