@@ -1,0 +1,1 @@
+"""The edge: HTTP in, CMS out. The only package that knows the others."""

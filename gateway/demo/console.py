@@ -27,7 +27,7 @@ from gateway.demo.answers import PRIVATE, cacheable
 from gateway.demo.posted import PostError, is_same_site, read_posted
 from gateway.demo.visitors import Burst, Visit, run_burst
 
-__all__ = ["TOKEN_HEADER", "Observatory", "commands_to_try", "create_console"]
+__all__ = ["TOKEN_HEADER", "Command", "Observatory", "commands_to_try", "create_console"]
 
 TOKEN_HEADER = "x-weft-demo-token"  # noqa: S105  the name of a field, not a secret
 MAX_WATCHERS = 16

@@ -48,7 +48,7 @@ class Filling:
 
 
 class Landing:
-    """One of these, looked at in this order:
+    """What came of a fetch. One of these, looked at in this order.
 
     error       no response, and nothing stored that could stand in
     entry       a stored response that the origin has just confirmed or completed, or that stands in for it (then stale says why)

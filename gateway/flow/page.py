@@ -99,7 +99,7 @@ class Page:
         entry = shelf.sole
         if entry is None or entry.ready_second != int(now) or entry.checked != self.ledger.sequence or now >= entry.fresh_until:
             return None
-        ready = entry.ready.get(self._coding(route, accept) if entry.transform else None)
+        ready: Response | None = entry.ready.get(self._coding(route, accept) if entry.transform else None)
         if ready is not None and entry.frequency < MAX_FREQUENCY:
             entry.frequency += 1
         return ready
@@ -236,7 +236,7 @@ class Page:
             return await self._relayed(visit, ForwardReason.BYPASS)
         for _ in range(_ROUNDS):
             now = self.clock()
-            entry, decision = self.look(visit, now)
+            _, decision = self.look(visit, now)
             if isinstance(decision, Reuse) and wants_part_of(decision.entry, request, now):
                 if decision.refresh:
                     self.forwarder.refresh(visit, decision.entry)
@@ -285,8 +285,9 @@ class Page:
         return self._passed_on(visit, landing.response, reason.value, detail)
 
     async def _landing(self, visit: Visit, flight: Flight, entry: Entry | None, *, own: bool) -> Landing | None:
-        """What the flight came to. None: it takes too long; longer than the route waits for a renewal when entry may stand in for a failing
-        origin, or longer than it waits for somebody else's fetch.
+        """What the flight came to; None when it takes too long.
+
+        Too long is: longer than the route waits for a renewal when entry may stand in for a failing origin, or than it waits for somebody else.
         """
         patience = None if own else visit.route.collapse_timeout
         if entry is not None and self._may_stand_in(entry) and not visit.ask.no_cache:

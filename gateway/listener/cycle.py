@@ -18,7 +18,7 @@ from gateway.semantics.message import Request, first
 if TYPE_CHECKING:
     from gateway.fastlane import EdgeProtocol
 
-__all__ = ["App", "Cycle", "ResponseCutShort"]
+__all__ = ["App", "Cycle", "Message", "ResponseCutShort"]
 
 logger = logging.getLogger(__name__)
 

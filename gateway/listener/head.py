@@ -22,7 +22,9 @@ NOT_IN_TRAILERS = (
     FRAMING
     | HOP_BY_HOP
     | OVERRIDES
-    | frozenset(b"authorization cache-control content-encoding content-range content-type cookie max-forwards range trailer via".split())
+    | frozenset(
+        b"authorization cache-control content-encoding content-range content-type cookie max-forwards range trailer via".split()
+    )
 )
 """What changes framing, routing, identity or the meaning of content is not taken from behind the content. RFC 9110 §6.5.1"""
 

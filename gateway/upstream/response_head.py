@@ -14,7 +14,19 @@ from gateway.semantics.message import Fields
 from gateway.upstream.field_lines import parse_field_lines
 from gateway.upstream.limits import OriginLimits
 
-__all__ = ["CHUNKED", "CLOSE", "LENGTH", "NONE", "TUNNEL", "Framing", "ResponseHead", "parse_response_head", "plan_framing"]
+__all__ = [
+    "CHUNKED",
+    "CLOSE",
+    "FIRST_FINAL",
+    "LENGTH",
+    "NONE",
+    "SWITCHING_PROTOCOLS",
+    "TUNNEL",
+    "Framing",
+    "ResponseHead",
+    "parse_response_head",
+    "plan_framing",
+]
 
 # RFC 9112 §4: HTTP-version SP status-code SP [ reason-phrase ]. The second SP may be missing when there is no reason: many servers do
 # that and no reader can mistake it. A version above 1.1 is allowed to be read as 1.1 by RFC 9110 §2.5; we refuse it, because no such

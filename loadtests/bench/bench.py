@@ -27,7 +27,7 @@ def free_port() -> int:
     """A port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, seconds: float = 15.0) -> None:

@@ -30,7 +30,9 @@ def serve(stage: Stage, *fields: tuple[bytes, bytes], body: bytes = TEXT, length
     """What the origin answers whatever it is asked."""
     base: Fields = [(b"content-type", b"text/html"), (b"cache-control", b"max-age=60"), (b"etag", b'"a"')]
     names = {name for name, _ in fields}
-    stage.origin.respond = lambda asked: Answer(200, [field for field in base if field[0] not in names] + list(fields), body, length=length)
+    stage.origin.respond = lambda asked: Answer(
+        200, [field for field in base if field[0] not in names] + list(fields), body, length=length
+    )
 
 
 def get(stage: Stage, accept: str | None, *fields: tuple[bytes, bytes], method: str = "GET", url: str = "/page"):

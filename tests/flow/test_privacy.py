@@ -83,7 +83,10 @@ def test_credentials_do_not_get_what_anonymous_visitors_share(play):
 # ── Cookies ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("fields", ["Last-Modified: {-1000}", 'ETag: "a"', "Cache-Control: no-cache | ETag: \"a\"", "Cache-Control: stale-while-revalidate=60"])
+@pytest.mark.parametrize(
+    "fields",
+    ["Last-Modified: {-1000}", 'ETag: "a"', 'Cache-Control: no-cache | ETag: "a"', "Cache-Control: stale-while-revalidate=60"],
+)
 def test_an_answer_to_a_cookie_is_not_taken_for_everybodys_without_a_word(play, fields):
     """docs/decisions/0003-cookies.md."""
     for name in ("anna", "ben"):
@@ -95,7 +98,9 @@ def test_an_answer_to_a_cookie_is_not_taken_for_everybodys_without_a_word(play, 
         """)
 
 
-@pytest.mark.parametrize("fields", ["Cache-Control: max-age=60", "Expires: {+60}", "Cache-Control: s-maxage=60", "CDN-Cache-Control: max-age=60"])
+@pytest.mark.parametrize(
+    "fields", ["Cache-Control: max-age=60", "Expires: {+60}", "Cache-Control: s-maxage=60", "CDN-Cache-Control: max-age=60"]
+)
 def test_explicit_freshness_is_the_origins_word_that_it_is_for_all(play, fields):
     play(f"""
         anna    ──▶ GET /page | Cookie: id=anna
@@ -277,7 +282,9 @@ class EchoingOrigin:
         body = b"answer %04d made for %s / %s" % (self.count, cookie or b"-", authorization or b"-")
         self.answers[body[:11]] = (cookie.decode(), authorization.decode(), visit)
         confirmed = first(asked.fields, b"if-none-match") if visit["confirms"] and asked.method == b"GET" else None
-        fields: Fields = [(b"content-type", b"text/plain")] if confirmed else [(b"content-type", b"text/plain"), (b"x-serial", body[:11])]
+        fields: Fields = (
+            [(b"content-type", b"text/plain")] if confirmed else [(b"content-type", b"text/plain"), (b"x-serial", body[:11])]
+        )
         for name, value in (("cache-control", visit["control"]), ("vary", visit["vary"])):
             if value:
                 fields.append((name.encode(), value.encode()))
@@ -320,7 +327,12 @@ def test_no_visitor_gets_what_was_made_for_another_unless_the_origin_said_so(vis
             origin.visit = visit
             stage.clock.turn(visit["wait"])
             fields: Fields = []
-            for name, value in (("cookie", visit["cookie"]), ("authorization", visit["authorization"]), ("range", visit["range"]), ("cache-control", visit["wish"])):
+            for name, value in (
+                ("cookie", visit["cookie"]),
+                ("authorization", visit["authorization"]),
+                ("range", visit["range"]),
+                ("cache-control", visit["wish"]),
+            ):
                 if value:
                     fields.append((name.encode(), value.encode()))
             response, _ = stage.run(stage.ask(visit["method"], visit["path"], fields))
@@ -339,7 +351,9 @@ def test_no_visitor_gets_what_was_made_for_another_unless_the_origin_said_so(vis
 @pytest.mark.parametrize("how", ["GET", "POST"])
 def test_a_field_by_which_a_client_could_override_who_what_or_where_never_reaches_the_origin(play, name, how):
     """CWE-444, CWE-525. The origin gets what we say ourselves, or nothing."""
-    play.stage.origin.respond = lambda asked: Answer(200, [(b"cache-control", b"max-age=60")], b"|".join(value for _, value in asked.fields))
+    play.stage.origin.respond = lambda asked: Answer(
+        200, [(b"cache-control", b"max-age=60")], b"|".join(value for _, value in asked.fields)
+    )
     response, body = play.stage.run(play.stage.ask(how, "/page", [(name.encode(), b"evil.test")]))
     assert response.status == 200
     assert b"evil.test" not in body

@@ -258,7 +258,10 @@ def test_a_rest_that_breaks_off_is_not_joined(play):
     """)
 
 
-@pytest.mark.parametrize("place", ["", "Content-Range: bytes */10 | ", "Content-Range: nonsense | ", "Content-Type: multipart/byteranges; boundary=x | "])
+@pytest.mark.parametrize(
+    "place",
+    ["", "Content-Range: bytes */10 | ", "Content-Range: nonsense | ", "Content-Type: multipart/byteranges; boundary=x | "],
+)
 def test_a_part_without_a_place_is_passed_on_and_forgotten(play, place):
     """RFC 9111 §3.3."""
     play(f"""

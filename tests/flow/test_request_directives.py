@@ -15,7 +15,10 @@ STORE = """
 """
 
 
-@pytest.mark.parametrize("wish", ["max-age=20", "max-age=19, max-stale=1", "max-age=0, max-stale", "min-fresh=40", "max-stale", "x-unknown", "only-if-cached"])
+@pytest.mark.parametrize(
+    "wish",
+    ["max-age=20", "max-age=19, max-stale=1", "max-age=0, max-stale", "min-fresh=40", "max-stale", "x-unknown", "only-if-cached"],
+)
 def test_a_wish_that_is_met_asks_nobody(play, wish):
     play(STORE)
     play(f"""
@@ -25,7 +28,14 @@ def test_a_wish_that_is_met_asks_nobody(play, wish):
 
 
 @pytest.mark.parametrize(
-    "wish", ["Cache-Control: max-age=19", "Cache-Control: max-age=0", "Cache-Control: min-fresh=41", "Cache-Control: no-cache", "Pragma: no-cache"]
+    "wish",
+    [
+        "Cache-Control: max-age=19",
+        "Cache-Control: max-age=0",
+        "Cache-Control: min-fresh=41",
+        "Cache-Control: no-cache",
+        "Pragma: no-cache",
+    ],
 )
 def test_a_wish_that_is_not_met_asks_the_origin(play, wish):
     """RFC 9111 §5.2.1.1, §5.2.1.3, §5.2.1.4, §5.4."""

@@ -103,7 +103,7 @@ def test_a_response_without_date_gets_one(play):
         ("Expires: 0", 200),
         ("X-Nothing: said", 200),
         ("X-Nothing: said", 302),
-        ("ETag: \"a\"", 302),
+        ('ETag: "a"', 302),
         ("Last-Modified: {-1000}", 302),
         ("Last-Modified: {-1000}", 201),
         ("Cache-Control: max-age=60", 304),

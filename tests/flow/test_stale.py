@@ -125,7 +125,9 @@ def test_the_site_may_give_a_window_to_what_states_none(stage_of):
 def test_a_client_that_wants_it_fresh_is_not_given_stale(play):
     """RFC 9111 §5.2.1.1, §5.2.1.3: max-age without max-stale, and min-fresh, say so."""
     for wish in ("max-age=100", "min-fresh=1", "no-cache"):
-        play.stage.store.drop(next(iter(shelf.entries()))) if (shelf := play.stage.store.shelf((b"http", b"shop.test", b"/page"))) else None
+        play.stage.store.drop(next(iter(shelf.entries()))) if (
+            shelf := play.stage.store.shelf((b"http", b"shop.test", b"/page"))
+        ) else None
         play(store("Cache-Control: max-age=10, stale-while-revalidate=30"))
         play(f"""
             +11 s

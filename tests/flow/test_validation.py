@@ -95,7 +95,9 @@ def test_a_new_response_replaces_the_stale_one(play):
     """)
 
 
-@pytest.mark.parametrize("fields", ["Cache-Control: no-store", "Cache-Control: private, max-age=9", "Vary: * | Cache-Control: max-age=9"])
+@pytest.mark.parametrize(
+    "fields", ["Cache-Control: no-store", "Cache-Control: private, max-age=9", "Vary: * | Cache-Control: max-age=9"]
+)
 def test_a_new_response_that_may_not_be_stored_ends_the_stale_one_too(play, fields):
     """RFC 9111 §4.3.3: a full response says that what was stored is not suitable any more."""
     play(STORE)
@@ -176,7 +178,14 @@ def test_who_waits_with_the_first_client_does_not_get_its_private_fields(play):
 
 @pytest.mark.parametrize(
     "condition",
-    ['If-None-Match: "a"', 'If-None-Match: W/"a"', 'If-None-Match: "x", "a"', "If-None-Match: *", "If-Modified-Since: {-5000}", "If-Modified-Since: {-10}"],
+    [
+        'If-None-Match: "a"',
+        'If-None-Match: W/"a"',
+        'If-None-Match: "x", "a"',
+        "If-None-Match: *",
+        "If-Modified-Since: {-5000}",
+        "If-Modified-Since: {-10}",
+    ],
 )
 def test_a_client_that_has_it_is_told_so_by_the_cache(play, condition):
     """RFC 9110 §13.1.2, §13.1.3, §15.4.5; RFC 9111 §4.3.2."""
@@ -298,7 +307,9 @@ def test_a_head_that_agrees_freshens_what_is_stored(play):
     """)
 
 
-@pytest.mark.parametrize("change", ['ETag: "b" | Content-Length: 5', "Content-Length: 6", "Last-Modified: {-20} | Content-Length: 5"])
+@pytest.mark.parametrize(
+    "change", ['ETag: "b" | Content-Length: 5', "Content-Length: 6", "Last-Modified: {-20} | Content-Length: 5"]
+)
 def test_a_head_that_differs_makes_what_is_stored_stale(play, change):
     """RFC 9111 §4.3.5."""
     play(STORE)

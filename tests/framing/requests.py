@@ -82,7 +82,9 @@ def _cut(name: str, sent: bytes, *, reaches: bool = False) -> Malformed:
 MALFORMED = [
     # ── Content-Length ───────────────────────────────────────────────────────────────────────────────────────────────────────────
     _length("two-that-differ", b"Content-Length: 5", b"Content-Length: 6"),
-    _length("two-that-agree", b"Content-Length: 5", b"Content-Length: 5"),  # may be joined (§6.3 item 5); refusing is the stricter choice
+    _length(
+        "two-that-agree", b"Content-Length: 5", b"Content-Length: 5"
+    ),  # may be joined (§6.3 item 5); refusing is the stricter choice
     _length("list-that-differs", b"Content-Length: 5, 6"),
     _length("list-that-agrees", b"Content-Length: 5, 5"),
     _length("list-with-hole", b"Content-Length: 5,"),
@@ -97,7 +99,7 @@ MALFORMED = [
     _length("exponent", b"Content-Length: 5e0"),
     _length("semicolon", b"Content-Length: 5;"),
     _length("arabic-digit", "Content-Length: ٥".encode()),
-    _length("fullwidth-digit", "Content-Length: ５".encode()),  # noqa: RUF001 - meant
+    _length("fullwidth-digit", "Content-Length: ５".encode()),
     _length("vertical-tab", b"Content-Length: \x0b5"),
     _length("overflow-64", b"Content-Length: 18446744073709551621"),  # 2^64 + 5
     _length("forty-digits", b"Content-Length: " + b"9" * 40),
@@ -124,7 +126,9 @@ MALFORMED = [
     _coding("vertical-tab-before", b"Transfer-Encoding: \x0bchunked"),
     _coding("vertical-tab-after", b"Transfer-Encoding: chunked\x0b"),
     _coding("nul-after", b"Transfer-Encoding: chunked\0"),
-    _coding("long-s", "Transfer-Encoding: chunKed".replace("K", "\u212a").encode()),  # KELVIN SIGN, a k to those who lower-case too far
+    _coding(
+        "long-s", "Transfer-Encoding: chunKed".replace("K", "\u212a").encode()
+    ),  # KELVIN SIGN, a k to those who lower-case too far
     _coding("blank-before-colon", b"Transfer-Encoding : chunked"),
     _coding("tab-before-colon", b"Transfer-Encoding\t: chunked"),
     _coding("folded", b"Transfer-Encoding:\r\n chunked"),
@@ -287,7 +291,9 @@ MALFORMED = [
     _chunk("trailers-many", b"0\r\n" + b"A: b\r\n" * 5000 + END, 400, 413, 431),
     # ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     Malformed("limit-target-20-kb", "RFC 9110 §15.5.15", _line(b"GET /seen?" + b"a" * 20_000 + b" HTTP/1.1"), _statuses(414)),
-    Malformed("limit-target-128-kb", "RFC 9110 §15.5.15", _line(b"GET /seen?" + b"a" * 131_072 + b" HTTP/1.1"), _statuses(414, 431)),
+    Malformed(
+        "limit-target-128-kb", "RFC 9110 §15.5.15", _line(b"GET /seen?" + b"a" * 131_072 + b" HTTP/1.1"), _statuses(414, 431)
+    ),
     Malformed("limit-target-endless", "RFC 9110 §15.5.15", b"GET /seen?" + b"a" * (4 << 20), _statuses(414)),
     Malformed("limit-field-64-kb", "RFC 6585 §5", GET + b"X-A: " + b"a" * 65_536 + END + END, _statuses(431)),
     Malformed("limit-field-256-kb", "RFC 6585 §5", GET + b"X-A: " + b"a" * 262_144 + END + END, _statuses(431)),
@@ -295,16 +301,22 @@ MALFORMED = [
     Malformed("limit-name-endless", "RFC 6585 §5", GET + b"X" * (4 << 20), _statuses(431)),
     Malformed("limit-fields-endless", "RFC 6585 §5", GET + b"X-Aaaaaaaa: bbbbbbbbbbbbbbbb\r\n" * 100_000, _statuses(431)),
     Malformed("limit-fields-5000", "RFC 6585 §5", GET + b"".join(b"X-%d: a\r\n" % n for n in range(5000)) + END, _statuses(431)),
-    Malformed("limit-fields-200-short", "RFC 6585 §5", GET + b"".join(b"X-%d: a\r\n" % n for n in range(200)) + END, _statuses(431)),
+    Malformed(
+        "limit-fields-200-short", "RFC 6585 §5", GET + b"".join(b"X-%d: a\r\n" % n for n in range(200)) + END, _statuses(431)
+    ),
     Malformed("limit-cookie-bomb", "RFC 6585 §5", GET + b"Cookie: a=" + b"b" * 65_536 + END + END, _statuses(431)),
     Malformed("limit-empty-lines-endless", "RFC 9112 §2.2", b"\r\n" * 100_000, _statuses(400, 408, 414, 431)),
     Malformed("limit-method-endless", "RFC 9112 §3", b"G" * 100_000, _statuses(400, 501)),
     # ── Expect ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     Malformed("expect-other", "RFC 9110 §10.1.1", POST + b"Content-Length: 5\r\nExpect: 200-ok\r\n\r\nhello", _statuses(417)),
-    Malformed("expect-two", "RFC 9110 §10.1.1", POST + b"Content-Length: 5\r\nExpect: 100-continue, x\r\n\r\nhello", _statuses(417)),
+    Malformed(
+        "expect-two", "RFC 9110 §10.1.1", POST + b"Content-Length: 5\r\nExpect: 100-continue, x\r\n\r\nhello", _statuses(417)
+    ),
     Malformed("expect-on-get", "RFC 9110 §10.1.1", GET + b"Expect: something\r\n\r\n", _statuses(417)),
     # ── Smuggling: what one reader takes for content, another takes for a request. RFC 9112 §11.2 ────────────────────────────────
-    Malformed("smuggle-cl-te", "RFC 9112 §11.2", POST + b"Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN),
+    Malformed(
+        "smuggle-cl-te", "RFC 9112 §11.2", POST + b"Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN
+    ),
     Malformed(
         "smuggle-te-cl",
         "RFC 9112 §11.2",
@@ -317,9 +329,7 @@ MALFORMED = [
         _statuses(400, 501),
     ),
     Malformed("smuggle-cl-zero-body", "RFC 9112 §11.2", GET + b"Content-Length: 0, 44\r\n\r\n" + HIDDEN),
-    Malformed(
-        "smuggle-chunk-length-tricks", "RFC 9112 §11.2", CHUNKED + b"5;\n\r\nhello\r\n0\r\n\r\n" + HIDDEN, reaches=True
-    ),
+    Malformed("smuggle-chunk-length-tricks", "RFC 9112 §11.2", CHUNKED + b"5;\n\r\nhello\r\n0\r\n\r\n" + HIDDEN, reaches=True),
     Malformed("smuggle-space-before-field", "RFC 9112 §11.2", POST + b" Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN),
     Malformed("smuggle-host-in-line", "RFC 9112 §11.2", _line(b"GET /seen HTTP/1.1\r\nX: y\nHost: other.test")),
     # ── The end before the end ───────────────────────────────────────────────────────────────────────────────────────────────────

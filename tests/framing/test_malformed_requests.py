@@ -64,7 +64,9 @@ def test_what_came_before_a_malformed_request_is_answered_first(
 ) -> None:
     """RFC 9112 §9.3.2: answers in the order of the requests; then the refusal; then the end."""
     if hot:
-        origin.script(path, lambda peer, _: peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nfirst"))
+        origin.script(
+            path, lambda peer, _: peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\n\r\nfirst")
+        )
     first = b"GET %s HTTP/1.1\r\nHost: first.test\r\n\r\n" % path.encode()
     if hot:
         gateway.ask(first)

@@ -68,7 +68,9 @@ class Chromium:
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.ask(f"{domain}.enable")
-        page.ask("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        page.ask(
+            "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        )
         page.ask("Page.navigate", {"url": url})
         return page
 
@@ -139,7 +141,9 @@ class Page:
 
     def picture(self, file: Path, *, whole: bool = False) -> None:
         """Write what it looks like as PNG. whole: to the page's end, not only what the window shows."""
-        shot = self.ask("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": whole} | (self._whole() if whole else {}))
+        shot = self.ask(
+            "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": whole} | (self._whole() if whole else {})
+        )
         file.write_bytes(base64.b64decode(shot["data"]))
 
     def _whole(self) -> dict[str, Any]:

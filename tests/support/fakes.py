@@ -54,8 +54,8 @@ from gateway.upstream.origin import OriginRequest, OriginResponse
 
 __all__ = [
     "COMPRESSION",
-    "NO_COMPRESSION",
     "NOON",
+    "NO_COMPRESSION",
     "Answer",
     "Exchange",
     "FakeBody",
@@ -149,7 +149,9 @@ class FakeBody:
 class Answer:
     """A whole response of an origin. Content-Length and Date are added where they are missing; length False: nobody says how long it is."""
 
-    def __init__(self, status: int = 200, fields: Fields = (), body: bytes = b"", *, length: bool = True, date: bool = True) -> None:  # type: ignore[assignment]
+    def __init__(
+        self, status: int = 200, fields: Fields = (), body: bytes = b"", *, length: bool = True, date: bool = True
+    ) -> None:  # type: ignore[assignment]
         self.status = status
         self.fields = list(fields)
         self.body = body
@@ -363,7 +365,11 @@ class Stage:
         now = self.clock()
         if self.hot_lane and not asked.has_body:
             head = Head(asked, STEERING, keep_alive=True)
-            response = self.page.ready_now(asked.scheme, asked.host, asked.target, head.accept, now) if self._is_plain(asked, head) else None
+            response = (
+                self.page.ready_now(asked.scheme, asked.host, asked.target, head.accept, now)
+                if self._is_plain(asked, head)
+                else None
+            )
             if response is None:
                 response = self.page.answer_now(asked, now)
             if response is not None:
@@ -374,7 +380,9 @@ class Stage:
         """Whether the listener would take the hot lane once it has seen the header section."""
         return asked.method == b"GET" and head.is_plain and first(asked.fields, b"upgrade") is None
 
-    async def ask(self, method: str = "GET", url: str = "/", fields: Fields = (), body: bytes | None = None) -> tuple[Response, bytes]:  # type: ignore[assignment]
+    async def ask(
+        self, method: str = "GET", url: str = "/", fields: Fields = (), body: bytes | None = None
+    ) -> tuple[Response, bytes]:  # type: ignore[assignment]
         """Ask and read to the end. Raises UpstreamError where the content breaks off."""
         response = await self.answer(request(method, url, fields, body))
         return response, await read(response)
@@ -463,7 +471,9 @@ class Stage:
         self._unclaimed += 1
         self._claimed[label] = exchange
         asked = exchange.asked
-        assert (asked.method, asked.target) == (method.encode(), target.encode("latin-1")), f"got {asked.method!r} {asked.target!r}"
+        assert (asked.method, asked.target) == (method.encode(), target.encode("latin-1")), (
+            f"got {asked.method!r} {asked.target!r}"
+        )
         _check_fields(asked.fields, fields, absent)
         if body is not None:
             assert exchange.content == body, f"got {exchange.content!r}"
@@ -493,12 +503,16 @@ class Stage:
         assert found[4] is None or count == int(found[4]), f"it hit {count}"
 
     def _check_complete(self) -> None:
-        assert self._unclaimed == len(self.origin.exchanges), f"the origin was asked more: {self._asked_targets()[self._unclaimed :]}"
+        assert self._unclaimed == len(self.origin.exchanges), (
+            f"the origin was asked more: {self._asked_targets()[self._unclaimed :]}"
+        )
         waiting = [name for name, visitor in self.visitors.items() if not visitor.heard]
         assert not waiting, f"the transcript does not say what {', '.join(waiting)} got"
 
     def _asked_targets(self) -> list[str]:
-        return [f"{exchange.asked.method.decode()} {exchange.asked.target.decode('latin-1')}" for exchange in self.origin.exchanges]
+        return [
+            f"{exchange.asked.method.decode()} {exchange.asked.target.decode('latin-1')}" for exchange in self.origin.exchanges
+        ]
 
     def _parse(self, text: str) -> tuple[str, Fields, list[str], bytes | None, bool]:
         """(first word, fields, names that must be missing, content, more to come)."""

@@ -1,6 +1,0 @@
-"""x"""
-
-
-def add_arguments(p): ...
-def run(n):
-    return 1
