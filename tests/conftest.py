@@ -12,8 +12,6 @@ import pytest
 
 IN_CI = bool(os.environ.get("CI"))
 
-pytest_plugins = ["tests.support.fixtures"]
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:

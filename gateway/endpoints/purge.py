@@ -77,7 +77,7 @@ class PurgeEndpoint:
         except orjson.JSONDecodeError as error:
             raise ValueError(f"expected a JSON object or a Surrogate-Key header: {error}") from None
         if not isinstance(wishes, dict):
-            raise ValueError("expected a JSON object with tags, urls, prefixes, routes or everything")  # noqa: TRY004 - a client's fault
+            raise ValueError("expected a JSON object with tags, urls, prefixes, routes or everything")
         unknown = sorted(wishes.keys() - {*_MEMBERS, "everything", "hard"})
         if unknown:
             raise ValueError(f"unknown member {unknown[0]!r}: expected tags, urls, prefixes, routes, everything, hard")

@@ -39,7 +39,8 @@ class Told(Protocol):
     status: int
 
     @property
-    def facts(self) -> Story: ...
+    def facts(self) -> Story:
+        """Where it came from and why."""
 
 
 class Heard(Protocol):

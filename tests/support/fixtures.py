@@ -1,4 +1,7 @@
-"""Fixtures for black-box tests, everywhere below tests/: an origin, a gateway in front of it, gateways with settings of their own. One pair for each xdist worker."""
+"""Fixtures for black-box tests: an origin, a gateway in front of it, gateways with settings of their own. One pair for each folder and xdist worker.
+
+A folder takes them by one line in its conftest.py:  from tests.support.fixtures import *  # noqa: F403
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import pytest
 
 from tests.support.gateway_process import GatewayProcess
 from tests.support.scripted_origin import ScriptedOrigin
+
+__all__ = ["gateway", "origin", "path", "pytest_runtest_makereport", "shared_origin", "start_gateway"]
 
 _numbers = itertools.count(1)
 

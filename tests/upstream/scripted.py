@@ -158,5 +158,5 @@ async def ask(client: Http1Origin, request: OriginRequest | None = None) -> tupl
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until a thing that has no event of its own is so."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():
         await asyncio.sleep(0.001)
