@@ -8,10 +8,10 @@ STAMP  := .venv/.prepared
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt docs lock clean
+.PHONY: help setup demo test test-cms check fmt docs lock clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 setup: $(STAMP) ## prepare .venv with everything that tests and tools need
 	@:
@@ -26,6 +26,11 @@ demo: setup ## a small shop with the gateway in front of it
 test: setup ## run the tests (ARGS="-k purge" for some of them, WORKERS=0 for one process)
 	@.ci/system-packages
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-cms: ## a site made by Wagtail's project template behind the gateway; an environment of its own
+	@PYTHON="$(PYTHON)" .ci/make-venv .venv-cms locks/cms.txt
+	@.ci/system-packages
+	@.venv-cms/bin/python -m pytest tests/cms $(ARGS)
 
 check: setup ## format, lint, types, imports, generated docs
 	@$(BIN)/ruff format --check .
@@ -45,5 +50,5 @@ lock: ## try the newest allowed versions and write them to locks/
 	@PYTHON="$(PYTHON)" .ci/make-locks
 
 clean: ## remove everything that a command has made
-	@rm -rf .venv build dist .coverage* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-cms build dist .coverage* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The command: `weft serve · check · demo`."""
+"""The command: `weft serve · check · explain · purge · demo`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from gateway.commands import check, demo, serve
+from gateway.commands import check, demo, explain, purge, serve
 
 __all__ = ["main"]
 
 _COMMANDS = {
     "serve": (serve, "run the gateway in front of an origin"),
     "check": (check, "check the settings, all of them at once"),
+    "explain": (explain, "say what the cache does with a URL, and by which rules"),
+    "purge": (purge, "take stored responses out of a running gateway"),
     "demo": (demo, "run a small shop with the gateway in front of it"),
 }
 

@@ -141,6 +141,8 @@ class EdgeProtocol(asyncio.Protocol):
         self.waiting: deque[tuple[Request, bool]] = deque()
         self.bodies: dict[Request, IncomingBody] = {}
         self.upgrade_rest: bytes | None = None
+        self.skipped = False  # llhttp has left the content of this request unread
+        self.replaying = False  # a head that we have made ourselves goes through the parser
         # ---- writing
         self.write_paused = False
         self._drained: asyncio.Future[None] | None = None
@@ -361,7 +363,8 @@ class EdgeProtocol(asyncio.Protocol):
         ):
             return
         end = data.find(b"\r\n")
-        if data[:5] == b"GET /" and data[-4:] == b"\r\n\r\n":
+        # The first blank line must be the last: what comes after one is content or another request, and no part of this header section.
+        if data[:5] == b"GET /" and data.find(b"\r\n\r\n") == len(data) - 4:
             self.edge.heads.remember(data[end:], Head(request, STEERING, keep_alive=self.keep_alive))
 
     def _head_is_partial(self) -> None:
@@ -409,6 +412,8 @@ class EdgeProtocol(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------------ parser callbacks
 
     def on_message_begin(self) -> None:
+        if self.replaying:
+            return
         self.url = b""
         self.fields = []
         self.trailing = False
@@ -416,9 +421,12 @@ class EdgeProtocol(asyncio.Protocol):
         self.behind = not self.pending
 
     def on_url(self, url: bytes) -> None:
-        self.url += url
+        if not self.replaying:
+            self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.replaying:
+            return
         if self.trailing:
             self._on_trailer(name, value)
             return
@@ -435,6 +443,8 @@ class EdgeProtocol(asyncio.Protocol):
             raise BadRequest("the trailer section is too large", 431, "trailer_bytes")
 
     def on_headers_complete(self) -> None:
+        if self.replaying:
+            return
         limits, fields, parser = self.limits, self.fields, self.parser
         if self.behind or self.pending > limits.header_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in fields)
@@ -469,6 +479,7 @@ class EdgeProtocol(asyncio.Protocol):
             return
         if self.limits.body_bytes and (request.length or 0) > self.limits.body_bytes:
             raise BadRequest("the content is too large", 413, "body_bytes")
+        self.skipped = self.parser.should_upgrade()
         self.expects_continue = expect is not None and request.version == b"1.1"
         self.incoming = IncomingBody(self._hold_body, self._resume_body, self._send_continue, self.limits.request_buffer)
         self.bodies[request] = self.incoming
@@ -490,6 +501,8 @@ class EdgeProtocol(asyncio.Protocol):
             self.incoming.feed(chunk)
 
     def on_message_complete(self) -> None:
+        if self.skipped:
+            return  # _upgraded goes on with it
         self.reading = False
         request = self.request
         if request is None:
@@ -787,11 +800,24 @@ class EdgeProtocol(asyncio.Protocol):
     def _upgraded(self, rest: bytes) -> None:
         """llhttp has stopped at a request that asks for another protocol. What follows it waits until the origin has agreed, or not."""
         self.parser = httptools.HttpRequestParser(self)
-        if self.cycle is None and not self.waiting:  # answered or refused already
+        if self.skipped:
+            self._read_skipped(rest)
+        elif self.cycle is None and not self.waiting:  # answered or refused already
             self._feed_rest(rest)
         else:
             self.upgrade_rest = rest
             self.transport.pause_reading()
+
+    def _read_skipped(self, rest: bytes) -> None:
+        """A request with content that would also like to upgrade (Java's client asks so by default): read as one that would not. RFC 9110 §7.8."""
+        request = self.request
+        assert request is not None
+        framing = b"Transfer-Encoding: chunked" if request.length is None else b"Content-Length: %d" % request.length
+        self.skipped, self.replaying = False, True
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        self.replaying = False
+        if rest:
+            self._parse(rest, alone=False)
 
     def _feed_rest(self, rest: bytes) -> None:
         if rest and not self.lost and not self.last_request and self.state <= State.HEAD:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("weft", deadline=None)  # a time is never asserted in a test
+settings.load_profile("weft")
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -34,13 +37,3 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, p
 
 def _reason(longrepr: object) -> object:
     return longrepr[2] if isinstance(longrepr, tuple) else longrepr
-
-
-def pytest_itemcollected(item):
-    """Tests that show a known, open defect stay visible as expected failures: tests/known_defects.txt, to be emptied."""
-    if item.nodeid.split("[")[0] in _KNOWN_DEFECTS:
-        item.add_marker(pytest.mark.xfail(reason="known open defect of issue 2", strict=False))
-
-
-_LIST = Path(__file__).parent / "known_defects.txt"
-_KNOWN_DEFECTS = frozenset(_LIST.read_text().split()) if _LIST.exists() else frozenset()

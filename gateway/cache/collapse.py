@@ -1,6 +1,6 @@
 """Concurrent misses become one fetch: the body that many readers share, and the memory of what can't be shared.
 
-Spool        grows as the origin sends; any number of readers, each at its own place
+Spool        grows as the origin sends; any number of readers, each at its own place (SpoolReader)
 Uncacheable  keys whose last response could not be stored: nobody waits for those
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from typing import Self
 
-from gateway.cache.key import Key
+from gateway.cache.key import Crowd
 
-__all__ = ["Spool", "Uncacheable"]
+__all__ = ["Spool", "SpoolReader", "Uncacheable"]
 
 _WINDOW = 64
 """Chunks that the origin may be ahead of the slowest reader once a spool is no longer kept for storing."""
@@ -23,14 +23,17 @@ class Spool:
 
     All of it is kept until the end, for that is what will be stored. When it turns out too large for that, `let_go` makes it a pipe: octets that
     every reader has had are dropped, nobody new may join, and `room` holds the origin back to the pace of the slowest reader.
+
+    A spool is made before its first reader comes: until `read` or `expect_nobody` has been called, that one counts as a reader at the first octet.
     """
 
-    __slots__ = ("_base", "_chunks", "_drained", "_more", "_places", "done", "error", "kept", "size", "was_read")
+    __slots__ = ("_base", "_chunks", "_drained", "_expected", "_more", "_places", "done", "error", "kept", "size", "was_read")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._base = 0  # chunks dropped from the front
-        self._places: dict[object, int] = {}
+        self._places: dict[SpoolReader, int] = {}
+        self._expected = True  # the first reader is still to come
         self._more = asyncio.Event()
         self._drained = asyncio.Event()
         self.size = 0
@@ -56,53 +59,70 @@ class Spool:
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     @property
-    def is_abandoned(self) -> bool:
-        """Somebody read it, and nobody does any more."""
-        return self.was_read and not self._places
+    def is_read(self) -> bool:
+        """Somebody reads it, or is about to."""
+        return self._expected or bool(self._places)
 
     def let_go(self) -> None:
         """It will not be stored."""
         self.kept = False
         self._drop_what_all_had()
+        self._more.set()
 
     async def room(self) -> None:
         """Wait until the slowest reader is near."""
-        while not self.kept and self._places and len(self._chunks) > _WINDOW:
+        while not self.kept and self.is_read and len(self._chunks) > _WINDOW:
             self._drained.clear()
             await self._drained.wait()
 
-    async def read(self) -> AsyncGenerator[bytes, None]:
-        """From the first octet to the last, as they come. Joining after let_go is an error of the caller."""
-        reader = object()
-        self.was_read = True
-        self._places[reader] = place = 0
-        try:
-            while True:
-                while place < self._base + len(self._chunks):
-                    yield self._chunks[place - self._base]
-                    place += 1
-                    self._places[reader] = place
-                    if not self.kept:
-                        self._drop_what_all_had()
-                if self.done:
-                    if self.error is not None:
-                        raise self.error
-                    return
-                self._more.clear()  # whoever waits already has been woken by the set before; nobody is lost
-                await self._more.wait()
-        finally:
-            del self._places[reader]
-            self._drained.set()
+    def read(self) -> SpoolReader:
+        """A reader at the first octet, which counts from now on. Joining after let_go is the first reader's right alone."""
+        reader = SpoolReader(self)
+        self._expected = False
+        self._places[reader] = 0
+        return reader
 
-    async def complete(self) -> None:
-        """Wait for the end; raises its error."""
-        while not self.done:
+    def expect_nobody(self) -> None:
+        """The one for whom it was fetched will not read it."""
+        self._expected = False
+        self._drained.set()
+
+    async def settled(self) -> None:
+        """Wait until it is clear whether all of it is kept: it is here, or it broke off, or it is too large."""
+        while self.kept and not self.done:
             self._more.clear()
             await self._more.wait()
-        if self.error is not None:
-            raise self.error
+
+    async def _next(self, reader: SpoolReader) -> bytes | None:
+        """The chunk after the reader's place, None at the end. Raises the error that ended it."""
+        places = self._places
+        while reader in places:
+            place = places[reader] - self._base
+            if place < len(self._chunks):
+                chunk = self._chunks[place]
+                places[reader] += 1
+                self.was_read = True
+                if not self.kept:
+                    self._drop_what_all_had()
+                return chunk
+            if self.done:
+                self._leave(reader)
+                if self.error is not None:
+                    raise self.error
+                return None
+            self._more.clear()  # whoever waits already has been woken by the set before; nobody is lost
+            await self._more.wait()
+        return None
+
+    def _leave(self, reader: SpoolReader) -> None:
+        if self._places.pop(reader, None) is not None:
+            if not self.kept:
+                self._drop_what_all_had()
+            self._drained.set()
 
     def _drop_what_all_had(self) -> None:
+        if self._expected:
+            return
         had = min(self._places.values(), default=self._base + len(self._chunks)) - self._base
         if had:
             del self._chunks[:had]
@@ -110,8 +130,30 @@ class Spool:
             self._drained.set()
 
 
+class SpoolReader:
+    """One reader's way from the first octet to the last, as they come. Iterating raises the error that ended it. `aclose` must be called in any case."""
+
+    __slots__ = ("_spool",)
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._spool._next(self)  # noqa: SLF001 - the spool's other half
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        """Leave. May be called at any time and more than once."""
+        self._spool._leave(self)  # noqa: SLF001 - the spool's other half
+
+
 class Uncacheable:
-    """Keys whose last response was not stored, so that requests for them are not made to wait for each other ("hit-for-miss").
+    """Crowds whose last response was not stored, so that requests for them are not made to wait for each other ("hit-for-miss").
 
     Bounded in number and in time: a key that becomes cacheable is stored by whichever request first brings such a response.
     """
@@ -121,25 +163,25 @@ class Uncacheable:
     def __init__(self, ttl: float, limit: int = 50_000) -> None:
         self.ttl = ttl
         self.limit = limit
-        self._until: OrderedDict[Key, float] = OrderedDict()
+        self._until: OrderedDict[Crowd, float] = OrderedDict()
 
-    def remember(self, key: Key, now: float, ttl: float | None = None) -> None:
+    def remember(self, crowd: Crowd, now: float, ttl: float | None = None) -> None:
         """now: epoch seconds; ttl: seconds, other than the usual."""
-        self._until[key] = now + (self.ttl if ttl is None else min(ttl, self.ttl))
-        self._until.move_to_end(key)
+        self._until[crowd] = now + (self.ttl if ttl is None else min(ttl, self.ttl))
+        self._until.move_to_end(crowd)
         if len(self._until) > self.limit:
             self._until.popitem(last=False)
 
-    def forget(self, key: Key) -> None:
+    def forget(self, crowd: Crowd) -> None:
         """It was stored after all."""
-        self._until.pop(key, None)
+        self._until.pop(crowd, None)
 
-    def knows(self, key: Key, now: float) -> bool:
-        """Whether key was uncacheable less than ttl seconds ago."""
-        until = self._until.get(key)
+    def knows(self, crowd: Crowd, now: float) -> bool:
+        """Whether crowd's answer was uncacheable less than ttl seconds ago."""
+        until = self._until.get(crowd)
         if until is None:
             return False
         if until <= now:
-            del self._until[key]
+            del self._until[crowd]
             return False
         return True

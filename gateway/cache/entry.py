@@ -6,6 +6,8 @@ Cache-Status, Content-Length). That is a third of the memory of a list of pairs,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from gateway.cache.key import Key
@@ -14,7 +16,7 @@ from gateway.cache.variant import NominatedValues, VaryNames
 from gateway.semantics.fields import HOP_BY_HOP, connection_options
 from gateway.semantics.message import Fields, first
 
-__all__ = ["OVERHEAD", "Entry", "decode_block", "encode_block", "merge_fields", "stored_fields"]
+__all__ = ["NEVER_STORED", "OVERHEAD", "Entry", "decode_block", "encode_block", "merge_fields", "stored_fields"]
 
 OVERHEAD = 1100
 """Bytes that an entry costs beside body, header and key: objects, index and queue. Measured: loadtests/bench/memory_bound.py."""
@@ -77,6 +79,7 @@ class Entry:
         "stamp",
         "status",
         "tags",
+        "tallies",
         "transform",
         "validate",
         "vary",
@@ -127,6 +130,7 @@ class Entry:
         self.retry_at = 0.0  # after a failed revalidation: not asked again before this moment
         self.frequency = 0  # uses since it was last considered for eviction, at most 3
         self.queue: object = None  # the store's queue that holds it; None when it is in none
+        self.tallies: Sequence[Any] = ()  # where the store counts it by tag
         self.codings: dict[bytes, bytes | None] = {}  # compressed copies; None: does not get smaller
         self.ready: Any = None  # the plain answer as the flow rendered it in ready_second; belongs to the flow
         self.ready_second = -1
@@ -142,6 +146,17 @@ class Entry:
     def fields(self) -> Fields:
         """The stored header section as pairs."""
         return decode_block(self.block)
+
+    def for_one(self, fields: Fields, born: float) -> Entry:
+        """The same content under another header section: confirmed for one client, and not to be stored. born: epoch seconds."""
+        other = copy(self)
+        other.block = encode_block(fields)
+        other.etag = first(fields, b"etag")
+        other.modified = first(fields, b"last-modified")
+        other.born = other.fresh_until = other.stale_until = other.stale_error_until = born
+        other.validate, other.stale_on_request = True, False
+        other.queue, other.tallies, other.ready, other.ready_second = None, (), None, -1
+        return other
 
     def soften(self, now: float, grace: float) -> None:
         """A soft purge: stale from now on, yet servable for grace seconds while it is refreshed, if it may be stale at all.

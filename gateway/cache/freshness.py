@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from gateway.cache.targeted import Directives
 from gateway.semantics.cache_control import MAX_DELTA, parse_delta
 from gateway.semantics.dates import parse_date
 from gateway.semantics.message import Fields, first
 
-__all__ = ["HEURISTIC_STATUS", "CachePolicy", "StaleWindows", "freshness_lifetime", "initial_age", "is_explicit", "stale_windows"]
+__all__ = [
+    "HEURISTIC_STATUS",
+    "CachePolicy",
+    "LifetimeSource",
+    "StaleWindows",
+    "find_lifetime",
+    "freshness_lifetime",
+    "initial_age",
+    "is_explicit",
+    "stale_windows",
+]
 
 HEURISTIC_STATUS = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
 """Status codes defined as heuristically cacheable. RFC 9110 §15.1."""
@@ -85,23 +97,43 @@ def is_explicit(directives: Directives, fields: Fields) -> bool:
     )
 
 
+class LifetimeSource(Enum):
+    """Where a freshness lifetime comes from; the value is the word for people."""
+
+    S_MAXAGE = "s-maxage"
+    MAX_AGE = "max-age"
+    EXPIRES = "expires"
+    STATUS = "status"
+    HEURISTIC = "heuristic"
+    DEFAULT = "default"
+
+
 def freshness_lifetime(status: int, fields: Fields, directives: Directives, date: float, policy: CachePolicy) -> float:
     """Seconds from its generation for which the response is fresh; 0 when it never is. RFC 9111 §4.2.1, §4.2.2.
 
     date: epoch seconds of Date, as initial_age has it.
     """
-    for name in ("s-maxage", "max-age"):
-        if name in directives.numbers:
-            return float(directives.numbers[name])
+    return find_lifetime(status, fields, directives, date, policy)[0]
+
+
+def find_lifetime(
+    status: int, fields: Fields, directives: Directives, date: float, policy: CachePolicy
+) -> tuple[float, LifetimeSource]:
+    """(freshness lifetime, where it comes from). STATUS: nothing is said, and a guess is not allowed for that status."""
+    numbers = directives.numbers
+    if "s-maxage" in numbers:
+        return float(numbers["s-maxage"]), LifetimeSource.S_MAXAGE
+    if "max-age" in numbers:
+        return float(numbers["max-age"]), LifetimeSource.MAX_AGE
     if not directives.targeted and (expires := first(fields, b"expires")) is not None:
         expiry = parse_date(expires, date)
-        return 0.0 if expiry is None else min(max(0.0, expiry - date), float(MAX_DELTA))
+        return 0.0 if expiry is None else min(max(0.0, expiry - date), float(MAX_DELTA)), LifetimeSource.EXPIRES
     if status not in HEURISTIC_STATUS and "public" not in directives.flags:
-        return 0.0
+        return 0.0, LifetimeSource.STATUS
     modified = parse_date(first(fields, b"last-modified"), date)
     if modified is not None and modified < date:
-        return min((date - modified) * policy.heuristic_fraction, policy.heuristic_max)
-    return policy.default_ttl
+        return min((date - modified) * policy.heuristic_fraction, policy.heuristic_max), LifetimeSource.HEURISTIC
+    return policy.default_ttl, LifetimeSource.DEFAULT
 
 
 class StaleWindows:

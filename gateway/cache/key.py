@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from fnmatch import translate
 from typing import Literal, TypeAlias
 
-__all__ = ["Key", "QueryRule", "key_text"]
+__all__ = ["Crowd", "Key", "QueryRule", "key_text"]
 
 Key: TypeAlias = tuple[bytes, bytes, bytes]
 """(scheme, host, path and query after normalisation)."""
+
+Crowd: TypeAlias = tuple[Key, bool]
+"""Who asks for what: a key, and whether the request carries what makes answers personal. What one visitor gets says nothing of what everybody gets."""
 
 QueryMode: TypeAlias = Literal["all", "keep", "drop", "none"]
 
@@ -38,7 +41,7 @@ class QueryRule:
     def apply(self, target: bytes) -> bytes:
         """The request target as it counts. A query that loses all its parameters loses its question mark too."""
         path, mark, query = target.partition(b"?")
-        if not mark:
+        if not mark or not self.changes:
             return target
         if self.mode == "none":
             return path

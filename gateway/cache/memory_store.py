@@ -24,6 +24,16 @@ Ghost = int
 """hash of (primary key, secondary key): a collision only lets an entry into the main queue too early."""
 
 
+class _Tally:
+    """How many entries carry a tag; since its last purge, when a new one begins."""
+
+    __slots__ = ("count", "tag")
+
+    def __init__(self, tag: bytes) -> None:
+        self.tag = tag
+        self.count = 0
+
+
 class _Queue:
     """Entries in order of arrival, and their bytes."""
 
@@ -55,7 +65,7 @@ class MemoryStore:
         self.max_variants = max_variants
         self.evictions = 0
         self.count = 0
-        self._tag_counts: dict[bytes, list[int]] = {}  # tag → [sequence of its last purge, entries since]
+        self._tallies: dict[bytes, _Tally] = {}
         self._shelves: dict[Key, Shelf] = {}
         self._small = _Queue()
         self._main = _Queue()
@@ -70,26 +80,22 @@ class MemoryStore:
     def put(self, entry: Entry) -> None:
         """Store.put. An entry larger than half the space is not kept."""
         shelf = self._shelves.get(entry.key)
-        if shelf is None:
-            shelf = Shelf()
-        group = shelf.groups.setdefault(entry.vary, {})
-        replaced = group.get(entry.nominated)
+        replaced = shelf.groups.get(entry.vary, {}).get(entry.nominated) if shelf is not None else None
         if replaced is not None:
             entry.frequency = replaced.frequency  # the same thing renewed: it keeps its standing
             self.drop(replaced)
-            shelf = self._shelves.get(entry.key) or Shelf()
-            group = shelf.groups.setdefault(entry.vary, {})
         if entry.cost > self.max_bytes // 2:
             return
-        self._shelves[entry.key] = shelf
+        shelf = self._shelves.setdefault(entry.key, shelf or Shelf())
+        group = shelf.groups.setdefault(entry.vary, {})
         group[entry.nominated] = entry
         shelf.settle()
         ghost = hash((entry.key, entry.vary, entry.nominated))
         known = self._ghosts.pop(ghost, self) is None or replaced is not None
         (self._main if known else self._small).push(entry)
         self.count += 1
-        for tag in entry.tags:
-            self._tag_counts.setdefault(tag, [0, 0])[1] += 1
+        if entry.tags:
+            entry.tallies = [self._count_in(tag) for tag in entry.tags]
         if len(shelf.groups) > 1 or len(group) > 1:
             self._bound_variants(shelf)
         self._evict()
@@ -101,8 +107,9 @@ class MemoryStore:
             return
         queue.remove(entry)
         self.count -= 1
-        for tag in entry.tags:
-            self._uncount(tag, entry.stamp)
+        for tally in entry.tallies:
+            self._count_out(tally)
+        entry.tallies = ()
         shelf = self._shelves[entry.key]
         group = shelf.groups[entry.vary]
         del group[entry.nominated]
@@ -130,16 +137,16 @@ class MemoryStore:
 
     def tagged(self, tag: bytes) -> int:
         """How many entries carry tag and were not purged by it."""
-        return self._tag_counts.get(tag, (0, 0))[1]
+        tally = self._tallies.get(tag)
+        return tally.count if tally is not None else 0
 
-    def forget_count(self, tag: bytes, sequence: int) -> None:
+    def forget_count(self, tag: bytes) -> None:
         """tag was purged: entries that are held now are not counted for it any more."""
-        if tag in self._tag_counts:
-            self._tag_counts[tag] = [sequence, 0]
+        self._tallies.pop(tag, None)  # they go on counting down one that nobody looks at
 
     def tag_counts(self) -> dict[bytes, int]:
         """Entries by tag, for people."""
-        return {tag: count for tag, (_, count) in self._tag_counts.items() if count}
+        return {tag: tally.count for tag, tally in self._tallies.items()}
 
     def keys(self) -> list[str]:
         """Every primary key as text, for people."""
@@ -148,13 +155,17 @@ class MemoryStore:
     def __len__(self) -> int:
         return self.count
 
-    def _uncount(self, tag: bytes, stamp: int) -> None:
-        record = self._tag_counts.get(tag)
-        if record is None or stamp < record[0]:  # it went out of the count when the tag was purged
-            return
-        record[1] -= 1
-        if record[1] <= 0:
-            del self._tag_counts[tag]
+    def _count_in(self, tag: bytes) -> _Tally:
+        tally = self._tallies.get(tag)
+        if tally is None:
+            tally = self._tallies[tag] = _Tally(tag)
+        tally.count += 1
+        return tally
+
+    def _count_out(self, tally: _Tally) -> None:
+        tally.count -= 1
+        if not tally.count and self._tallies.get(tally.tag) is tally:
+            del self._tallies[tally.tag]
 
     def _bound_variants(self, shelf: Shelf) -> None:
         """Too many secondary keys under one primary: the oldest goes. Otherwise one client could fill the store with one URL."""

@@ -107,11 +107,10 @@ def plan(entry: Entry | None, ask: Ask, now: float, *, others: bool = False) -> 
     if entry is None:
         return _without(ask, ForwardReason.VARY_MISS if others else ForwardReason.URI_MISS)
     if ask.authorized and not entry.shared:
-        return Forward(
-            ForwardReason.REQUEST
-        )  # §3.5 speaks of storing; we don't answer a stranger's credentials with a guess either
+        # §3.5 speaks of storing; we don't answer a stranger's credentials with a guess either
+        return _without(ask, ForwardReason.REQUEST)
     if ask.no_cache:
-        return Forward(ForwardReason.REQUEST, entry)  # §5.2.1.4
+        return _without(ask, ForwardReason.REQUEST, entry)  # §5.2.1.4
     age = now - entry.born
     if ask.max_age is not None and age > ask.max_age and not _is_within(ask.max_stale, age - ask.max_age):
         return _without(ask, ForwardReason.REQUEST, entry)  # §5.2.1.1
@@ -119,6 +118,13 @@ def plan(entry: Entry | None, ask: Ask, now: float, *, others: bool = False) -> 
         if ask.min_fresh is not None and entry.fresh_until - now < ask.min_fresh:
             return _without(ask, ForwardReason.REQUEST, entry)  # §5.2.1.3
         return Reuse(entry)
+    return _plan_stale(entry, ask, now)
+
+
+def _plan_stale(entry: Entry, ask: Ask, now: float) -> Plan:
+    """What is no longer fresh. RFC 9111 §4.2.4."""
+    if ask.min_fresh is not None or (ask.max_age is not None and ask.max_stale is None):
+        return _without(ask, ForwardReason.STALE, entry)  # the client does not wish to receive a stale one. §5.2.1.1, §5.2.1.3
     if now < entry.stale_until:
         return Reuse(entry, stale=True, refresh=True)  # RFC 5861 §3
     if now < entry.retry_at and now < entry.stale_error_until:

@@ -18,7 +18,7 @@ from gateway.cache.key import Key
 __all__ = ["Ledger", "Scope", "Verdict", "prefix_matches"]
 
 Scope: TypeAlias = tuple[str, object]
-"""("tag", b"news") | ("url", key) | ("route", "shop") | ("all", None)."""
+"""("tag", b"news") | ("url", key) | ("route", "shop") | ("group", (scheme, host, b"group:name")) | ("all", None)."""
 
 
 class Verdict(IntEnum):
@@ -80,7 +80,10 @@ class Ledger:
     def _judge(self, key: Key, route: str, tags: tuple[bytes, ...], since: int) -> Verdict:
         verdict = self._floor_verdict if since < self._floor else Verdict.KEEP
         scopes: list[Scope] = [("all", None), ("route", route), ("url", key)]
-        scopes += [("tag", tag) for tag in tags]
+        for tag in tags:
+            scopes.append(("tag", tag))
+            if tag.startswith(b"group:"):
+                scopes.append(("group", (key[0], key[1], tag)))  # groups belong to one origin. RFC 9875 §2
         for scope in scopes:
             last, hard = self._scopes.get(scope, (0, 0))
             if last > since:
@@ -93,7 +96,7 @@ class Ledger:
         return verdict
 
     def _forget_older_scopes(self) -> None:
-        older = list(self._scopes.items())[: self.limit // 2]
+        older = list(self._scopes.items())[: max(1, self.limit // 2)]
         for scope, _ in older:
             del self._scopes[scope]
         last, _ = older[-1][1]

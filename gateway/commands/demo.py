@@ -156,6 +156,7 @@ def _settings(listener: socket.socket, shop: str, purge_token: str, *, log: bool
         {
             "server": {"host": HOST, "port": listener.getsockname()[1], "drain_timeout": 2.0},
             "upstream": {"url": shop},
+            "cache": {"max_object_bytes": 2 << 20, "memory": {"max_bytes": 16 << 20}},  # small, so that one sees it fill
             "query": {"mode": "drop", "names": ["utm_*", "gclid", "fbclid"], "sort": True},
             "purge": {"tokens": [purge_token]},
             "debug": {"server_timing": "always"},

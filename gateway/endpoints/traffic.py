@@ -90,7 +90,10 @@ class Traffic:
             response.add(b"server-timing", timing.encode("ascii"))
         if not debug:
             return
-        visit = self.page.recognise(request)
+        try:
+            visit = self.page.recognise(request)
+        except BadRequest:
+            return  # refused before it had a key
         entry, _ = self.page.look(visit, self.clock())
         lines = [
             f"key={key_text(visit.key)}",

@@ -18,11 +18,21 @@ from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Compression
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, is_strong, may_use_range
 from gateway.semantics.fields import list_members
-from gateway.semantics.message import Fields, Request, first
+from gateway.semantics.message import Fields, Request, first, joined
 from gateway.semantics.negotiation import preferred_coding
 from gateway.semantics.ranges import parse_range, resolve
 
-__all__ = ["COMPRESSORS", "MAX_INLINE", "compress", "deliver", "may_compress", "vary_on_encoding", "wants_part_of"]
+__all__ = [
+    "COMPRESSORS",
+    "MAX_INLINE",
+    "NOT_IN_304",
+    "compress",
+    "deliver",
+    "may_compress",
+    "vary_on_encoding",
+    "wants_part_of",
+    "why_not_compressed",
+]
 
 MAX_INLINE = 256 << 10
 """Bodies up to this many octets are compressed on the spot (some ms at most); larger ones stay as they are."""
@@ -34,7 +44,7 @@ COMPRESSORS: dict[bytes, Callable[[bytes, int], bytes]] = {
 }
 
 # A 304 carries what a cache would want to know and nothing that describes content. RFC 9110 §15.4.5
-_NOT_IN_304 = frozenset(
+NOT_IN_304 = frozenset(
     {b"content-type", b"content-encoding", b"content-language", b"content-range", b"content-md5", b"content-disposition"}
 )
 
@@ -59,13 +69,13 @@ def deliver(
     made = b"age: %d\r\ncache-status: %s\r\n" % (entry.age(now), member or encode_hit(server, facts.ttl))
     coding = None
     if entry.transform and entry.parts is None and first(request.fields, b"range") is None:
-        coding = choose_coding(entry, first(request.fields, b"accept-encoding"), compression, grow)
+        coding = choose_coding(entry, joined(request.fields, b"accept-encoding"), compression, grow)
     fields, body = _coded(entry, coding) if coding else (None, entry.body)
     block = entry.block if fields is None else encode_block(fields)
 
     conditional = request.method in (b"GET", b"HEAD") and any(name in CONDITIONAL for name, _ in request.fields)
     if conditional and _answers_304(entry, request, now):
-        kept = [field for field in (fields or entry.fields()) if field[0] not in _NOT_IN_304]
+        kept = [field for field in (fields or entry.fields()) if field[0] not in NOT_IN_304]
         return Response(304, encode_block(kept) + made, None, facts)
 
     wanted = parse_range(first(request.fields, b"range")) if request.method == b"GET" else None
@@ -118,7 +128,7 @@ def wants_part_of(entry: Entry, request: Request, now: float) -> bool:
 
 def block_without_content(entry: Entry) -> bytes:
     """The header lines less those that describe content which is not sent."""
-    return encode_block([field for field in entry.fields() if field[0] not in _NOT_IN_304])
+    return encode_block([field for field in entry.fields() if field[0] not in NOT_IN_304])
 
 
 def choose_coding(
@@ -164,17 +174,26 @@ def _coded(entry: Entry, coding: bytes) -> tuple[Fields, bytes]:
 
 
 def may_compress(status: int, fields: Fields, length: int | None, compression: Compression, *, transform: bool) -> bool:
-    """Whether compressed copies of a response may be made (`no-transform` forbids: RFC 9110 §7.7) and are worth it.
+    """Whether compressed copies of a response may be made and are worth it.
 
-    length: octets of its content, None while unknown.
+    length: octets of its content, None while unknown. transform: it does not say `no-transform`.
     """
-    return (
-        transform
-        and status == 200
-        and (length is None or length >= compression.min_bytes)
-        and first(fields, b"content-encoding") is None
-        and compression.suits(first(fields, b"content-type"))
-    )
+    return not why_not_compressed(status, fields, length, compression, transform=transform)
+
+
+def why_not_compressed(status: int, fields: Fields, length: int | None, compression: Compression, *, transform: bool) -> str:
+    """What speaks against compressed copies, for people; "" when nothing does."""
+    if not compression.codings:
+        return "cache.compress is off"
+    if not transform:
+        return "the response says no-transform (RFC 9110 §7.7)"
+    if status != 200:
+        return "only a 200 is compressed"
+    if length is not None and length < compression.min_bytes:
+        return f"shorter than cache.compress.min_bytes, {compression.min_bytes}"
+    if first(fields, b"content-encoding") is not None:
+        return "the origin has encoded it already"
+    return "" if compression.suits(first(fields, b"content-type")) else "its type is none of cache.compress.types"
 
 
 def vary_on_encoding(fields: Fields) -> Fields:

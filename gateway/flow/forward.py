@@ -13,18 +13,19 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from gateway.cache.collapse import Uncacheable
-from gateway.cache.entry import Entry, merge_fields, stored_fields
+from gateway.cache.entry import NEVER_STORED, Entry, merge_fields, stored_fields
+from gateway.cache.freshness import initial_age
 from gateway.cache.key import Key
 from gateway.cache.parts import combine, missing_range, settle_extent
-from gateway.cache.policy import Case, Judgement, NotStored, Stored, decide, judge
+from gateway.cache.policy import Case, Judgement, NotStored, Reason, Stored, decide, judge
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
-from gateway.cache.variant import nominated_values
+from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
-from gateway.flow.recognise import Identity, Visit, origin_fields, wants_upgrade
-from gateway.semantics.conditional import is_strong
+from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
+from gateway.semantics.conditional import is_strong, is_weak_match
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
 from gateway.semantics.message import Fields, first, joined
@@ -42,6 +43,11 @@ _FAILURE_REMEMBERED = 2.0
 """Seconds for which a URL that brought a server error counts as uncacheable."""
 _RETRY_AFTER_FAILURE = 1.0
 """Seconds for which a stale response is served without asking an origin again that has just failed."""
+_ABOUT_THE_CLIENT = frozenset({Reason.REQUEST_NO_STORE, Reason.AUTHORIZATION, Reason.SET_COOKIE, Reason.COOKIE})
+"""Reasons not to store one client's answer that say nothing against what is stored for all."""
+
+FlightName = tuple[Key, bytes | None, tuple[NominatedValues, ...]]
+"""Who can be served by one fetch, as far as it can be told before: the same key, the same Range, and the same values of what stored responses vary on."""
 
 
 class Forwarder:
@@ -58,7 +64,7 @@ class Forwarder:
         self.uncacheable = uncacheable
         self.identity = identity
         self.clock = clock
-        self.flights: dict[tuple[Key, bytes | None], Flight] = {}
+        self.flights: dict[FlightName, Flight] = {}
         self.origin_requests = 0
         self.collapsed = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,10 +73,9 @@ class Forwarder:
 
     def flight_for(self, visit: Visit, entry: Entry | None) -> tuple[Flight, bool]:
         """The fetch under way that can serve visit too, or a new one. True: it is new, and visit's own."""
-        wanted = first(visit.request.fields, b"range")
-        name = (visit.key, wanted)
+        name = self._flight_name(visit)
         flight = self.flights.get(name)
-        if flight is not None and not self.ledger.is_hit(visit.key, visit.route.name, (), flight.stamp):
+        if flight is not None and not self._is_overtaken(visit, flight):
             self.collapsed += 1
             return flight, False
         flight = Flight(self.ledger.sequence)
@@ -80,11 +85,22 @@ class Forwarder:
 
     def refresh(self, visit: Visit, entry: Entry) -> None:
         """Renew entry in the background, unless that is under way already. RFC 5861 §3."""
-        name = (visit.key, None)
-        if name not in self.flights:
+        visit = _without_client(visit)
+        name = self._flight_name(visit)
+        flight = self.flights.get(name)
+        if flight is None or self._is_overtaken(visit, flight):
             flight = Flight(self.ledger.sequence)
             self.flights[name] = flight
-            flight.task = self._start(self._renew(flight, name, _without_client(visit), entry))
+            flight.task = self._start(self._renew(flight, name, visit, entry))
+
+    def _is_overtaken(self, visit: Visit, flight: Flight) -> bool:
+        """A purge has hit what it brings."""
+        return self.ledger.is_hit(visit.key, visit.route.name, flight.tags, flight.stamp)
+
+    def _flight_name(self, visit: Visit) -> FlightName:
+        shelf = self.store.shelf(visit.key)
+        variant = tuple([selecting_values(names, visit.request, visit.route) for names in shelf.groups if names]) if shelf else ()
+        return visit.key, first(visit.request.fields, b"range"), variant
 
     async def aclose(self) -> None:
         """Give up whatever is under way."""
@@ -98,12 +114,16 @@ class Forwarder:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _fly(self, flight: Flight, name: tuple[Key, bytes | None], visit: Visit, entry: Entry | None) -> None:
+    async def _fly(self, flight: Flight, name: FlightName, visit: Visit, entry: Entry | None, *, awaited: bool = True) -> None:
         try:
             landing = await self._fetch(visit, entry, flight.stamp)
             shareable = landing.filling
             if shareable is None:
                 self._forget(name, flight)
+            else:
+                flight.tags = shareable.tags
+                if not awaited:
+                    shareable.spool.expect_nobody()
             flight.landing.set_result(landing)
             if shareable is not None and not shareable.spool.done:
                 await self._fill(visit, shareable, landing.response, flight.stamp)
@@ -118,9 +138,9 @@ class Forwarder:
         finally:
             self._forget(name, flight)
 
-    async def _renew(self, flight: Flight, name: tuple[Key, bytes | None], visit: Visit, entry: Entry) -> None:
+    async def _renew(self, flight: Flight, name: FlightName, visit: Visit, entry: Entry) -> None:
         """A flight that no client waits for."""
-        await self._fly(flight, name, visit, entry)
+        await self._fly(flight, name, visit, entry, awaited=False)
         if flight.landing.cancelled() or flight.landing.exception() is not None:
             return  # logged where it happened
         landing = flight.landing.result()
@@ -128,7 +148,7 @@ class Forwarder:
             await _discard(landing.response)
             entry.stale_until = self.clock()
 
-    def _forget(self, name: tuple[Key, bytes | None], flight: Flight) -> None:
+    def _forget(self, name: FlightName, flight: Flight) -> None:
         if self.flights.get(name) is flight:
             del self.flights[name]
 
@@ -143,6 +163,9 @@ class Forwarder:
             return self._fall_back(entry, error, 0)
         took = response.response_time - response.request_time
         if response.status == 304 and entry is not None and conditions:
+            if not _confirms(response, entry):
+                self.store.drop(entry)
+                return await self._fetch(visit, None, stamp)
             renewed = self._freshen(visit, entry, sent, response, stamp)
             return Landing(entry=renewed, fwd_status=304, origin_time=took)
         if response.status in _FAILURES and entry is not None and self._may_stand_in(entry):
@@ -153,8 +176,15 @@ class Forwarder:
         judgement = self._judge(visit, sent, response)
         if isinstance(judgement, NotStored):
             self._note_uncacheable(visit, response.status)
+            if (
+                entry is not None
+                and response.status < 500
+                and judgement.reason not in _ABOUT_THE_CLIENT
+                and entry.fresh_until <= self.clock()
+            ):
+                self.store.drop(entry)  # a full response: what is stored is not suitable any more. §4.3.3
             return Landing(response=response, reason=judgement.reason, fwd_status=response.status, origin_time=took)
-        self.uncacheable.forget(visit.key)
+        self.uncacheable.forget(visit.crowd)
         filling = self._begin(visit, sent, response, judgement)
         if response.body is None:
             filling.spool.finish()
@@ -201,7 +231,16 @@ class Forwarder:
             fields = vary_on_encoding(fields)
         nominated = nominated_values(terms.vary, sent)
         tags = _tags(response.fields, policy.tag_fields)
-        return Filling(response.status, fields, terms, nominated=nominated, tags=tags, length=response.length, extent=extent)
+        return Filling(
+            response.status,
+            fields,
+            terms,
+            nominated=nominated,
+            tags=tags,
+            length=response.length,
+            extent=extent,
+            withheld=[field for field in end_to_end(response.fields) if field[0] in terms.omit] if terms.omit else [],
+        )
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
         """Take the body in, for all readers and for the store."""
@@ -215,8 +254,8 @@ class Forwarder:
                 if spool.kept and spool.size > limit:
                     spool.let_go()
                     self.flights = {name: flight for name, flight in self.flights.items() if name[0] != visit.key}
-                    self.uncacheable.remember(visit.key, self.clock())
-                if spool.is_abandoned and (not spool.kept or response.length is None):
+                    self.uncacheable.remember(visit.crowd, self.clock())
+                if not spool.is_read and (not spool.kept or (spool.was_read and response.length is None)):
                     raise UpstreamTruncated("every reader has left")
                 if not spool.kept:
                     await spool.room()
@@ -295,7 +334,10 @@ class Forwarder:
         """The stored response, confirmed and updated by a 304 or HEAD. RFC 9111 §4.3.4, §4.3.5."""
         policy = visit.route.policy
         age = [field for field in response.fields if field[0] == b"age"]
-        merged = merge_fields(entry.fields(), [field for field in end_to_end(response.fields) if field[0] != b"age"])
+        update = [field for field in end_to_end(response.fields) if field[0] != b"age"]
+        if first(update, b"date") is None:  # the stored one is that of the earlier response. RFC 9110 §6.6.1
+            update.append((b"date", format_date(response.response_time)))
+        merged = merge_fields(entry.fields(), update)
         terms = judge(
             b"GET",
             visit.key,
@@ -309,7 +351,11 @@ class Forwarder:
         )
         if isinstance(terms, NotStored):
             self.store.drop(entry)
-            return entry
+            hidden = {*NEVER_STORED, *policy.tag_fields}
+            passed = [field for field in merged if field[0] not in hidden]
+            return entry.for_one(
+                passed, response.response_time - initial_age(merged + age, response.request_time, response.response_time)[0]
+            )
         fields = stored_fields(merged, terms, policy.tag_fields, format_date(response.response_time))
         nominated = entry.nominated if terms.vary == entry.vary else nominated_values(terms.vary, sent)
         terms.transform = entry.transform and terms.transform
@@ -355,6 +401,7 @@ class Forwarder:
         """
         request, key = visit.request, visit.key
         sent = origin_fields(visit, self.identity, shared=False)
+        stamp = self.ledger.sequence
         upgrade = first(request.fields, b"upgrade") if wants_upgrade(request) else None
         response = await self._exchange(
             visit,
@@ -370,31 +417,44 @@ class Forwarder:
             ),
         )
         if request.method not in SAFE and 200 <= response.status < 400:
+            tags = _tags(response.fields, visit.route.policy.tag_fields)
+            visit.overtaken = self.ledger.is_hit(key, visit.route.name, tags, stamp)
             self.invalidate(visit, response)
         if request.method == b"HEAD" and entry is not None and response.status == 200:
-            self._update_from_head(visit, entry, sent, response)
-        if request.method == b"GET" and not visit.route.bypass:
+            self._update_from_head(visit, entry, sent, response, stamp)
+        if request.method == b"GET" and not (visit.route.bypass or request.has_body or upgrade):
             if isinstance(self._judge(visit, sent, response), Stored):
-                self.uncacheable.forget(key)  # the next one may be shared again
+                self.uncacheable.forget(visit.crowd)  # the next one may be shared again
             else:
                 self._note_uncacheable(visit, response.status)
         return response
 
     def _note_uncacheable(self, visit: Visit, status: int) -> None:
         """Requests for this URL need not wait for each other. After a failure only for a moment: what comes next may well be cacheable again."""
-        self.uncacheable.remember(visit.key, self.clock(), _FAILURE_REMEMBERED if status in _FAILURES else None)
+        self.uncacheable.remember(visit.crowd, self.clock(), _FAILURE_REMEMBERED if status in _FAILURES else None)
 
     async def store_post(self, visit: Visit, response: OriginResponse) -> Filling | None:
         """A response to POST that says it is what a GET of this URL would bring (RFC 9110 §9.3.3): taken in for the cache, and returned."""
         sent = origin_fields(visit, self.identity, shared=True)
         judgement = self._judge(visit, sent, response, b"POST")
-        if isinstance(judgement, NotStored) or response.body is None:
+        if isinstance(judgement, NotStored) or response.body is None or visit.overtaken:
             return None
         filling = self._begin(visit, sent, response, judgement)
-        self._start(self._fill(visit, filling, response, self.ledger.sequence))
+        name, flight = self._flight_name(visit), Flight(self.ledger.sequence)
+        flight.landing.set_result(Landing(filling=filling, response=response))
+        self.flights[name] = flight
+        flight.task = self._start(self._fill_flight(visit, filling, response, name, flight))
         return filling
 
-    def _update_from_head(self, visit: Visit, entry: Entry, sent: Fields, response: OriginResponse) -> None:
+    async def _fill_flight(
+        self, visit: Visit, filling: Filling, response: OriginResponse, name: FlightName, flight: Flight
+    ) -> None:
+        try:
+            await self._fill(visit, filling, response, flight.stamp)
+        finally:
+            self._forget(name, flight)
+
+    def _update_from_head(self, visit: Visit, entry: Entry, sent: Fields, response: OriginResponse, stamp: int) -> None:
         length = first(response.fields, b"content-length")
         same = (
             (length is None or length == b"%d" % (entry.length or 0))
@@ -402,13 +462,18 @@ class Forwarder:
             and first(response.fields, b"last-modified") in (None, entry.modified)
         )
         if same:
-            self._freshen(visit, entry, sent, response, self.ledger.sequence)
+            self._freshen(visit, entry, sent, response, stamp)
         else:
             entry.soften(self.clock(), 0.0)  # the representation has changed: validate before the next use. §4.3.5
 
     def invalidate(self, visit: Visit, response: OriginResponse) -> None:
-        """After an unsafe request that succeeded: its URL, and what Location and Content-Location name on the same host. RFC 9111 §4.4."""
+        """After an unsafe request that succeeded: its URL, what Location and Content-Location name on the same host, and the groups that it names.
+
+        RFC 9111 §4.4, RFC 9875 §3.
+        """
         scheme, host, target = visit.key
+        for group in parse_strings(joined(response.fields, b"cache-group-invalidation") or b"") or ():
+            self.ledger.purge(("group", (scheme, host, b"group:" + group.encode("latin-1"))), Verdict.HARD)
         self._invalidate_url(visit.key)
         base = (scheme + b"://" + host + target).decode("latin-1")
         for name in (b"location", b"content-location"):
@@ -434,6 +499,12 @@ def _without_client(visit: Visit) -> Visit:
     copy = Visit(visit.request, visit.route, visit.key[2], visit.started, visit.request_id)
     copy.interim = None
     return copy
+
+
+def _confirms(response: OriginResponse, entry: Entry) -> bool:
+    """Whether a 304 speaks of entry: one with another entity tag does not. RFC 9111 §4.3.4; a weakness mark more or less is forgiven."""
+    etag = first(response.fields, b"etag")
+    return etag is None or entry.etag is None or is_weak_match(etag, entry.etag)
 
 
 def _conditions(visit: Visit, entry: Entry | None) -> Fields:

@@ -12,18 +12,19 @@ from gateway.errors import UpstreamError
 from gateway.semantics.message import Fields
 from gateway.upstream.origin import OriginResponse
 
-__all__ = ["Filling", "Flight", "Landing"]
+__all__ = ["Filling", "Flight", "Landing", "dispose"]
 
 
 class Filling:
     """A response that may be stored and is on its way: head known, body arriving in the spool.
 
     fields      what is kept of the header section
+    withheld    fields that a qualified no-cache or private names: for the client that it was fetched for, not for the store. RFC 9111 §5.2.2.4, §5.2.2.7
     extent      for a 206: (start, stop, complete length) as Content-Range has it
     entry       the stored response, once the body is whole; None until then, and when it was not stored after all
     """
 
-    __slots__ = ("entry", "extent", "fields", "length", "nominated", "spool", "status", "tags", "terms")
+    __slots__ = ("entry", "extent", "fields", "length", "nominated", "spool", "status", "tags", "terms", "withheld")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Filling:
         tags: tuple[bytes, ...],
         length: int | None,
         extent: tuple[int, int, int | None] | None,
+        withheld: Fields,
     ) -> None:
         self.status = status
         self.fields = fields
@@ -43,6 +45,7 @@ class Filling:
         self.tags = tags
         self.length = length
         self.extent = extent
+        self.withheld = withheld
         self.spool = Spool()
         self.entry: Entry | None = None
 
@@ -81,11 +84,34 @@ class Landing:
 
 
 class Flight:
-    """One fetch under way. stamp: the purge ledger's sequence when it began. landing: set once, when the head is there."""
+    """One fetch under way.
 
-    __slots__ = ("landing", "stamp", "task")
+    stamp: the purge ledger's sequence when it began. landing: set once, when the head is there. tags: of what it brings, as soon as they are known.
+    """
+
+    __slots__ = ("landing", "stamp", "tags", "task")
 
     def __init__(self, stamp: int) -> None:
         self.stamp = stamp
+        self.tags: tuple[bytes, ...] = ()
         self.landing: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
+
+
+def dispose(landing: asyncio.Future[Landing]) -> None:
+    """What came, or will come, is not wanted by the one it was fetched for: close it, unless it is being stored for others."""
+    if not landing.done():
+        landing.add_done_callback(dispose)
+        return
+    if landing.cancelled() or landing.exception() is not None:
+        return
+    result = landing.result()
+    if result.filling is not None:
+        result.filling.spool.expect_nobody()
+    elif result.response is not None and result.response.body is not None:
+        task = asyncio.ensure_future(result.response.body.aclose())
+        _closing_tasks.add(task)
+        task.add_done_callback(_closing_tasks.discard)
+
+
+_closing_tasks: set[asyncio.Future[None]] = set()

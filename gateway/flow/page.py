@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from gateway.cache.collapse import SpoolReader
 from gateway.cache.entry import Entry, encode_block
 from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.cache.plan import Forward, ForwardReason, Plan, Refuse, Reuse, plan
@@ -21,16 +22,16 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError, UpstreamUnavailable
-from gateway.flow.deliver import MAX_INLINE, compress, deliver, wants_part_of
+from gateway.flow.deliver import MAX_INLINE, NOT_IN_304, compress, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
-from gateway.flow.landing import Filling, Flight, Landing
+from gateway.flow.landing import Filling, Flight, Landing, dispose
 from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
-from gateway.semantics.conditional import CONDITIONAL, is_not_modified
+from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, Request, first
+from gateway.semantics.message import Fields, Request, first, joined
 from gateway.semantics.negotiation import best_language, preferred_coding
 from gateway.upstream.origin import OriginResponse
 
@@ -119,7 +120,7 @@ class Page:
         return None if shelf is None else self._hit_now(request, route, target, shelf, now)
 
     def _hit_now(self, request: Request, route: Route, target: bytes, shelf: Shelf, now: float) -> Response | None:
-        if first(request.fields, b"weft-debug") is not None:
+        if first(request.fields, b"weft-debug") is not None or wants_upgrade(request):
             return None
         visit = Visit(request, route, target, now, "")
         entry = self._select(shelf, visit, now)
@@ -161,7 +162,7 @@ class Page:
         if entry.ready_second != second:
             entry.ready_second = second
             entry.ready = {}
-        accept = first(visit.request.fields, b"accept-encoding") if entry.transform else None
+        accept = joined(visit.request.fields, b"accept-encoding") if entry.transform else None
         entry.ready[self._coding(visit.route, accept) if entry.transform else None] = response
 
     def _coding(self, route: Route, accept: bytes | None) -> bytes | None:
@@ -207,7 +208,8 @@ class Page:
         """Lookup and plan, as `answer` and `weft explain` use them."""
         shelf = self._shelf(visit.key)
         entry = self._select(shelf, visit, now)
-        return entry, plan(entry, visit.ask, now, others=shelf is not None and entry is None)
+        others = entry is None and shelf is not None and bool(shelf.groups)  # a purge may just have emptied it
+        return entry, plan(entry, visit.ask, now, others=others)
 
     def recognise(self, request: Request) -> Visit:
         """Route, key and wishes of a request. Raises BadRequest."""
@@ -252,7 +254,7 @@ class Page:
             stored = decision.entry
             if method == b"HEAD":
                 return await self._relayed(visit, reason, stored)
-            if stored is None and self.forwarder.uncacheable.knows(visit.key, now):
+            if stored is None and self.forwarder.uncacheable.knows(visit.crowd, now):
                 return await self._relayed(visit, reason, detail="uncacheable")
             response = await self._fetched(visit, stored, reason)
             if response is not None:
@@ -295,11 +297,11 @@ class Page:
         try:
             async with asyncio.timeout(patience):
                 return await asyncio.shield(flight.landing)
-        except TimeoutError:
-            return None
-        except asyncio.CancelledError:
+        except (TimeoutError, asyncio.CancelledError) as left:
             if own:  # nobody else may have what comes; its connection must not stay behind
-                flight.landing.add_done_callback(_dispose)
+                dispose(flight.landing)
+            if isinstance(left, TimeoutError):
+                return None
             raise
 
     def _may_stand_in(self, entry: Entry) -> bool:
@@ -318,6 +320,10 @@ class Page:
             return False
         if self.ledger.is_hit(visit.key, visit.route.name, filling.tags, flight.stamp):
             return False
+        if filling.extent is not None:
+            etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
+            if not may_use_range(first(visit.request.fields, b"if-range"), etag, modified, self.clock()):
+                return False
         return selecting_values(terms.vary, visit.request, visit.route) == filling.nominated
 
     def _suits(
@@ -396,11 +402,28 @@ class Page:
         facts.stored = True
         ttl = int(filling.terms.born + filling.terms.lifetime - now)
         member = encode_member(self.server, reason.value, ttl=ttl, stored=True, collapsed=not own)
-        if first(request.fields, b"range") is not None and filling.extent is None and not filling.spool.done:
+        reader = filling.spool.read() if allows_content(filling.status) else None
+        if reader is not None and first(request.fields, b"range") is not None and filling.extent is None:
             try:
-                await filling.spool.complete()  # a part of a whole that is on its way
-            except UpstreamError as error:
-                return self._error(visit, error, reason.value)
+                await filling.spool.settled()  # a part of a whole that is on its way
+            except asyncio.CancelledError:
+                await reader.aclose()
+                raise
+            if isinstance(filling.spool.error, UpstreamError):
+                await reader.aclose()
+                return self._error(visit, filling.spool.error, reason.value)
+        response = self._of_filling(visit, filling, facts, member, reader, now, own=own)
+        if own:
+            for name, value in filling.withheld:
+                response.add(name, value)
+        if reader is not None and response.body is not reader:
+            await reader.aclose()
+        return response
+
+    def _of_filling(
+        self, visit: Visit, filling: Filling, facts: Facts, member: bytes, reader: SpoolReader | None, now: float, *, own: bool
+    ) -> Response:
+        request = visit.request
         entry = filling.entry
         as_sent = own and filling.extent is not None  # the part that this client asked the origin for
         if entry is not None and filling.spool.done and not as_sent:
@@ -411,19 +434,20 @@ class Page:
             if response is not None:
                 return response
         age = max(0, int(now - filling.terms.born))
-        block = encode_block(filling.fields) + b"age: %d\r\ncache-status: %s\r\n" % (age, member)
+        made = b"age: %d\r\ncache-status: %s\r\n" % (age, member)
         etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
         if (
             filling.status == 200
             and request.method == b"GET"
             and is_not_modified(request.fields, etag, modified, filling.terms.date, now)
         ):
-            return Response(304, block, None, facts)
+            kept = [field for field in filling.fields if field[0] not in NOT_IN_304]
+            return Response(304, encode_block(kept) + made, None, facts)
+        block = encode_block(filling.fields) + made
         if filling.extent is not None:
             start, stop, complete = filling.extent
             block += b"content-range: bytes %d-%d/%s\r\n" % (start, stop - 1, b"*" if complete is None else b"%d" % complete)
-        body = filling.spool.read() if allows_content(filling.status) else None
-        return Response(filling.status, block, body, facts, length=filling.length)
+        return Response(filling.status, block, reader, facts, length=filling.length)
 
     async def _relayed(self, visit: Visit, reason: ForwardReason, entry: Entry | None = None, *, detail: str = "") -> Response:
         """The response for this client alone."""
@@ -520,7 +544,7 @@ class Page:
         """The coding of a compressed copy that this request wants, that is not made yet, and that is too large to make in between."""
         if not entry.transform or len(entry.body) <= MAX_INLINE or first(visit.request.fields, b"range") is not None:
             return None
-        coding = self._coding(visit.route, first(visit.request.fields, b"accept-encoding"))
+        coding = self._coding(visit.route, joined(visit.request.fields, b"accept-encoding"))
         return coding if coding is not None and coding not in entry.codings else None
 
     async def _pack(self, entry: Entry, visit: Visit) -> None:
@@ -553,17 +577,3 @@ def _in_best_language(group: dict[tuple[bytes | None, ...], Entry], names: tuple
         if same and entry.language is not None and entry.language.lower() == best:
             return entry
     return None
-
-
-def _dispose(landing: asyncio.Future[Landing]) -> None:
-    """Close what came for a client that has left, unless it is being stored for others."""
-    if landing.cancelled() or landing.exception() is not None:
-        return
-    result = landing.result()
-    if result.filling is None and result.response is not None and result.response.body is not None:
-        task = asyncio.ensure_future(result.response.body.aclose())
-        _closing_tasks.add(task)
-        task.add_done_callback(_closing_tasks.discard)
-
-
-_closing_tasks: set[asyncio.Future[None]] = set()

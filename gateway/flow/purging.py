@@ -76,10 +76,10 @@ class Purger:
             assert isinstance(value, tuple)
             self.ledger.purge_prefix(value, verdict)
             return
-        sequence = self.ledger.purge((kind, value), verdict)
+        self.ledger.purge((kind, value), verdict)
         if kind == "tag":
             assert isinstance(value, bytes)
-            self.store.forget_count(value, sequence)
+            self.store.forget_count(value)
 
 
 def _encode(target: Target, *, hard: bool) -> bytes:

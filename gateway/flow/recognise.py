@@ -6,7 +6,7 @@ connection go, fields by which frameworks let a client override host, path or me
 
 from __future__ import annotations
 
-from gateway.cache.key import Key
+from gateway.cache.key import Crowd, Key
 from gateway.cache.plan import NO_WISHES, Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
 from gateway.flow.routes import Route
@@ -48,9 +48,12 @@ class Identity:
 
 
 class Visit:
-    """A request that has found its route: what every later step works on."""
+    """A request that has found its route: what every later step works on.
 
-    __slots__ = ("ask", "interim", "key", "request", "request_id", "route", "started")
+    overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before.
+    """
+
+    __slots__ = ("ask", "interim", "key", "overtaken", "request", "request_id", "route", "started")
 
     def __init__(self, request: Request, route: Route, target: bytes, started: float, request_id: str) -> None:
         self.request = request
@@ -60,6 +63,13 @@ class Visit:
         self.interim = request.interim
         self.started = started
         self.request_id = request_id
+        self.overtaken = False
+
+    @property
+    def crowd(self) -> Crowd:
+        """What is remembered of uncacheable answers is remembered for these."""
+        ask = self.ask
+        return self.key, ask.authorized or ask.no_store or first(self.request.fields, b"cookie") is not None
 
 
 def selecting_values(names: VaryNames, request: Request, route: Route) -> NominatedValues:

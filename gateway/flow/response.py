@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
+from gateway.cache.collapse import SpoolReader
 from gateway.cache.entry import decode_block
 from gateway.semantics.message import Fields
 from gateway.upstream.origin import OriginBody, Tunnel
@@ -91,7 +91,7 @@ class Response:
         self,
         status: int,
         block: bytes,
-        body: bytes | OriginBody | AsyncGenerator[bytes, None] | None,
+        body: bytes | OriginBody | SpoolReader | None,
         facts: Facts,
         *,
         length: int | None = None,

@@ -94,6 +94,11 @@ class Route:
         self._path = path.encode("ascii")
         self._path_slash = self._path if self._path.endswith(b"/") else self._path + b"/"
 
+    @property
+    def place(self) -> str:
+        """The host and path it is for, in one word: `shop.test/blog`, `*/`."""
+        return (self.host or b"*").decode("ascii") + self._path.decode("ascii")
+
     def takes(self, host: bytes, target: bytes) -> bool:
         """Whether a request for host and target goes this way."""
         if self.host and not self._is_host(host):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError
 from gateway.flow.response import STATUS_LINE, allows_content
+from gateway.semantics.dates import format_date
 from gateway.semantics.fields import connection_options
 from gateway.semantics.message import Request, first
 
@@ -40,7 +41,10 @@ class Cycle:
     __slots__ = (
         "_chunked",
         "_head",
+        "_heard",
         "_left",
+        "_over",
+        "_released",
         "_trailers",
         "app",
         "finished",
@@ -63,6 +67,9 @@ class Cycle:
         self._chunked = False
         self._left: int | None = None  # octets still to come under a declared length
         self._trailers = False
+        self._heard = False  # receive has told of the whole content
+        self._over: asyncio.Event | None = None  # somebody waits for the end
+        self._released = False  # the connection goes on without us
 
     async def run(self) -> None:
         """Call the application; always ends with the protocol's `end_cycle`."""
@@ -82,7 +89,7 @@ class Cycle:
             if not self.started:
                 self.protocol.write_bare(500)
         finally:
-            self.protocol.end_cycle(self, clean=clean)
+            self._release(clean=clean)
 
     def answer(self, head: bytes, body: bytes) -> None:
         """`send` for a response whose content is at hand and whose head is written already: status line, fields and Content-Length.
@@ -91,16 +98,26 @@ class Cycle:
         """
         if self.protocol.lost:
             raise OSError("client has left")
-        self.started = self.finished = True
+        self.started = True
         self.protocol.write([head, self._ending(), body])
+        self._end()
 
     async def receive(self) -> Message:
-        """http.request with what of the content has come, then http.disconnect."""
-        body = self.protocol.incoming_of(self.request)
-        if body is None:
-            return {"type": "http.request", "body": b"", "more_body": False} if not self.finished else {"type": "http.disconnect"}
-        chunk = await body.next_chunk()
-        return {"type": "http.request", "body": chunk, "more_body": bool(chunk) or not body.complete}
+        """http.request with what of the content has come; after the last, http.disconnect once the response is out.
+
+        A client that leaves before cancels the task, and with it whoever waits here.
+        """
+        if not self._heard:
+            body = self.protocol.incoming_of(self.request)
+            chunk = b"" if body is None else await body.next_chunk()
+            more = body is not None and (bool(chunk) or not body.complete)
+            self._heard = not more
+            return {"type": "http.request", "body": chunk, "more_body": more}
+        if not self.finished:
+            if self._over is None:
+                self._over = asyncio.Event()
+            await self._over.wait()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         """http.response.start, .body, .trailers. Waits while the client's socket is full; raises OSError when it is gone."""
@@ -120,6 +137,8 @@ class Cycle:
     def _start(self, status: int, headers: Any, *, trailers: bool) -> None:
         fields = [(name.lower(), value) for name, value in headers]
         lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % field for field in fields)]
+        if first(fields, b"date") is None:  # our own pages; whoever has a clock must say the time. RFC 9110 §6.6.1
+            lines.append(b"date: %s\r\n" % format_date(self.protocol.edge.clock()))
         length = first(fields, b"content-length")
         head_only = self.request.method == b"HEAD" or not allows_content(status)
         said = b"close" in connection_options(fields)
@@ -174,4 +193,16 @@ class Cycle:
             raise RuntimeError("response content shorter than its Content-Length")
         if self._chunked:
             self.protocol.write([b"0\r\n", *trailers, b"\r\n"])
+        self._end()
+
+    def _end(self) -> None:
         self.finished = True
+        if self._over is not None:
+            self._over.set()
+        # An application that works on after its response (Starlette's background tasks) must not hold up the connection's next request.
+        asyncio.get_running_loop().call_soon(self._release)
+
+    def _release(self, *, clean: bool = True) -> None:
+        if not self._released:
+            self._released = True
+            self.protocol.end_cycle(self, clean=clean)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from gateway.errors import BadRequest
 from gateway.flow.recognise import OVERRIDES
 from gateway.semantics.fields import HOP_BY_HOP
-from gateway.semantics.message import Fields, Request
+from gateway.semantics.message import Fields, Request, joined
 
 __all__ = ["FRAMING", "NOT_IN_TRAILERS", "Head", "Heads", "host_of", "make_request"]
 
@@ -107,7 +107,7 @@ class Head:
         self.keep_alive = keep_alive
         names = [name for name, _ in request.fields]
         self.is_plain = steering.isdisjoint(names)
-        self.accept = dict(request.fields).get(b"accept-encoding") if names.count(b"accept-encoding") < 2 else None
+        self.accept = joined(request.fields, b"accept-encoding")
         self.log_part: bytes | None = None
 
 

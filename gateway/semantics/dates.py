@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from datetime import date
 from functools import lru_cache
 
 __all__ = ["format_date", "parse_date"]
@@ -30,6 +31,7 @@ _FORMATS = tuple(
         rb"(?:mon|tue|wed|thu|fri|sat|sun) " + _MONTH + rb" (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})",  # asctime
     )
 )
+_EPOCH = date(1970, 1, 1).toordinal()
 _YEARS_AHEAD = 50  # a two-digit year more than 50 years ahead lies in the past. RFC 9110 §5.6.7
 
 
@@ -69,29 +71,13 @@ def format_date(epoch: float) -> bytes:
 @lru_cache(maxsize=64)  # nearly every call is for the present second
 def _format_second(epoch: int) -> bytes:
     days, seconds = divmod(epoch, 86_400)
-    year, month, day = _civil(days)
+    day = date.fromordinal(_EPOCH + days)
     return b"%s, %02d %s %04d %02d:%02d:%02d GMT" % (
         _DAYS[(days + 3) % 7],  # 1970-01-01 was a Thursday
-        day,
-        _MONTHS[month - 1],
-        year,
+        day.day,
+        _MONTHS[day.month - 1],
+        day.year,
         seconds // 3600,
         seconds // 60 % 60,
         seconds % 60,
     )
-
-
-def _civil(days: int) -> tuple[int, int, int]:
-    """Proleptic Gregorian date of a day counted from 1970-01-01; time.gmtime without the clock module."""
-    year = 1970 + days * 400 // 146_097
-    while days < (start := calendar.timegm((year, 1, 1, 0, 0, 0, 0, 0, 0)) // 86_400):
-        year -= 1
-    while days >= calendar.timegm((year + 1, 1, 1, 0, 0, 0, 0, 0, 0)) // 86_400:
-        year += 1
-    start = calendar.timegm((year, 1, 1, 0, 0, 0, 0, 0, 0)) // 86_400
-    rest = days - start
-    month = 1
-    while rest >= (length := calendar.monthrange(year, month)[1]):
-        rest -= length
-        month += 1
-    return year, month, rest + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 
 import brotli
 import pytest
@@ -98,7 +99,7 @@ def test_the_first_answer_says_already_that_it_varies(stage):
     serve(stage)
     _, fields, body = get(stage, "br")
     assert values(fields, b"vary") == [b"Accept-Encoding"]
-    assert body == TEXT
+    assert (brotli.decompress(body) if first(fields, b"content-encoding") else body) == TEXT
 
 
 @pytest.mark.parametrize("accept", ["gzip", "br", "zstd", None])
@@ -167,7 +168,7 @@ def test_short_content_is_not_worth_it(stage):
 
 
 def test_what_gets_no_smaller_is_sent_as_it_is(stage):
-    noise = bytes(range(256)) * 2
+    noise = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(20))
     serve(stage, body=noise)
     for _ in range(2):
         _, fields, body = get(stage, "gzip")

@@ -399,6 +399,24 @@ def test_varying_on_what_the_key_holds_is_no_variant(stage_of, name):
         """)
 
 
+def test_codings_are_told_to_the_origin_in_one_spelling(play):
+    """Where we do not compress ourselves: of what clients send, br and gzip make variants, and nothing else does."""
+    play("""
+        anna    ──▶ GET /page | Accept-Encoding: gzip, deflate, br
+        origin  ◀── GET /page | Accept-Encoding: br, gzip
+        origin  ──▶ 200 | Cache-Control: max-age=60 | Vary: Accept-Encoding | Content-Encoding: br | «coded»
+        anna    ◀── 200 | Content-Encoding: br | «coded»
+        ben     ──▶ GET /page | Accept-Encoding: br;q=0.9 | Accept-Encoding: gzip;q=0.8, zstd
+        ben     ◀── 200 | Cache-Status: hit | «coded»
+        carla   ──▶ GET /page
+        origin  ◀── GET /page | Accept-Encoding: identity
+        origin  ──▶ 200 | Cache-Control: max-age=60 | Vary: Accept-Encoding | «plain»
+        carla   ◀── 200 | «plain»
+        dan     ──▶ GET /page | Accept-Encoding: deflate
+        dan     ◀── 200 | Cache-Status: hit | «plain»
+    """)
+
+
 # ── Query rules ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

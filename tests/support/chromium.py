@@ -14,6 +14,7 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +35,7 @@ _ARGUMENTS = (
     "--disable-gpu",
     "--disable-sync",
     "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # no page reaches out of this machine
 )
 
 
@@ -57,7 +59,10 @@ class Chromium:
             assert time.monotonic() < deadline, "chromium did not open its port"
             time.sleep(0.05)
         number, path = port.read_text().splitlines()
-        self._socket = connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None, proxy=None)
+        self._held = ExitStack()
+        self._socket = self._held.enter_context(
+            connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None, proxy=None)
+        )
         self._numbers = itertools.count(1)
         self._pages: dict[str, Page] = {}
 
@@ -89,7 +94,7 @@ class Chromium:
 
     def close(self) -> None:
         """End it."""
-        self._socket.close()
+        self._held.close()
         self._process.terminate()
         self._process.wait(_PATIENCE)
 

@@ -24,8 +24,8 @@ import asyncio
 import itertools
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.cache.collapse import Uncacheable
 from gateway.cache.freshness import CachePolicy
@@ -62,8 +62,14 @@ __all__ = [
     "FakeOrigin",
     "HandClock",
     "HandLoop",
+    "Line",
     "Stage",
+    "check_fields",
+    "parse_line",
+    "purge_target",
+    "read",
     "request",
+    "with_dates",
 ]
 
 T = TypeVar("T")
@@ -80,6 +86,43 @@ _FAILURES: dict[str, Callable[[], UpstreamError]] = {
     "timeout": lambda: UpstreamTimeout("no answer in time"),
     "unavailable": lambda: UpstreamUnavailable("the breaker is open"),
 }
+
+# ── Lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Line(NamedTuple):
+    """One side of a transcript's line: its first words, fields, names that must be missing, content, and whether more content follows."""
+
+    start: str
+    fields: Fields
+    absent: list[str]
+    body: bytes | None
+    more: bool
+
+
+def parse_line(text: str) -> Line:
+    """`200 | Name: value | -Missing | «content» …`."""
+    more = text.endswith("…")
+    body = None
+    if found := re.search(r"«(.*)»", text, re.DOTALL):
+        body = found[1].encode("latin-1")
+        text = text[: found.start()]
+    start, *parts = [part.strip() for part in text.rstrip("… |").split(" | ")]
+    fields: Fields = []
+    absent: list[str] = []
+    for part in filter(None, parts):
+        if part.startswith("-"):
+            absent.append(part[1:].lower())
+        else:
+            name, _, value = part.partition(":")
+            fields.append((name.strip().lower().encode(), value.strip().encode("latin-1")))
+    return Line(start, fields, absent, body, more)
+
+
+def with_dates(text: str, now: float) -> str:
+    """text with `{+60}` and the like as HTTP-dates that many seconds from now."""
+    return re.sub(r"\{([+-]\d+)\}", lambda found: format_date(now + int(found[1])).decode(), text)
+
 
 # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -446,7 +489,7 @@ class Stage:
         assert response is not None, f"no answer for {name}; the origin was asked {self._asked_targets()}"
         if start and start != "cut":
             assert response.status == int(start), f"got {response.status} {response.fields()} {visitor.received!r}"
-        _check_fields(response.fields(), fields, absent)
+        check_fields(response.fields(), fields, absent)
         if start == "cut":
             assert visitor.error is not None, f"it did not break off: {visitor.received!r}"
         elif more:
@@ -474,7 +517,7 @@ class Stage:
         assert (asked.method, asked.target) == (method.encode(), target.encode("latin-1")), (
             f"got {asked.method!r} {asked.target!r}"
         )
-        _check_fields(asked.fields, fields, absent)
+        check_fields(asked.fields, fields, absent)
         if body is not None:
             assert exchange.content == body, f"got {exchange.content!r}"
 
@@ -514,27 +557,11 @@ class Stage:
             f"{exchange.asked.method.decode()} {exchange.asked.target.decode('latin-1')}" for exchange in self.origin.exchanges
         ]
 
-    def _parse(self, text: str) -> tuple[str, Fields, list[str], bytes | None, bool]:
-        """(first word, fields, names that must be missing, content, more to come)."""
-        more = text.endswith("…")
-        body = None
-        if found := re.search(r"«(.*)»", text):
-            body = found[1].encode("latin-1")
-            text = text[: found.start()]
-        parts = [part.strip() for part in text.rstrip("… ").split(" | ")]
-        parts = [part.removesuffix("|").strip() for part in parts]
-        fields: Fields = []
-        absent: list[str] = []
-        for part in filter(None, parts[1:]):
-            if part.startswith("-"):
-                absent.append(part[1:].lower())
-            else:
-                name, _, value = part.partition(":")
-                fields.append((name.strip().lower().encode(), self._dated(value.strip()).encode("latin-1")))
-        return parts[0], fields, absent, body, more
+    def _parse(self, text: str) -> Line:
+        return parse_line(self.dated(text))
 
-    def _dated(self, value: str) -> str:
-        return re.sub(r"\{([+-]\d+)\}", lambda found: format_date(self.clock() + int(found[1])).decode(), value)
+    def dated(self, text: str) -> str:
+        return with_dates(text, self.clock())
 
 
 def purge_target(purger: Purger, kind: str, value: str | None) -> Any:
@@ -565,7 +592,7 @@ async def read(response: Response) -> bytes:
         await body.aclose()
 
 
-def _check_fields(got: Fields, wanted: Fields, absent: list[str]) -> None:
+def check_fields(got: Fields, wanted: Fields, absent: list[str]) -> None:
     for name in {name for name, _ in wanted}:
         expected, found = values(wanted, name), values(got, name)
         if name == b"cache-status":
@@ -580,8 +607,3 @@ def _check_fields(got: Fields, wanted: Fields, absent: list[str]) -> None:
 
 def _error_page(status: int, reason: str, request_id: str, accept: bytes | None) -> tuple[bytes, bytes]:
     return b"text/plain", b"error %d %s" % (status, reason.encode())
-
-
-def counted(prefix: str) -> Iterator[str]:
-    """Names that never repeat."""
-    return (f"{prefix}-{number}" for number in itertools.count(1))

@@ -41,7 +41,7 @@ function percent(part, all) {
 function tone(outcome) {
   if (outcome === "hit") return "good";
   if (outcome.startsWith("stale") || outcome === "revalidated") return "aged";
-  if (outcome.includes("miss") || outcome === "partial") return "cost";
+  if (outcome.includes("miss") || ["partial", "expired", "request"].includes(outcome)) return "cost";
   if (outcome.startsWith("collapsed")) return "thread";
   if (outcome.includes("error") || outcome.includes("fail")) return "bad";
   return "plain";
