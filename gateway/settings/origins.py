@@ -16,7 +16,7 @@ class Breaker(Section):
         3.0, "The longest pause; it doubles from cooldown each time the trial fails.", unit="seconds", gt=0, le=3600
     )
     count_5xx: Switch = leaf(
-        False, "Whether a 500, 502, 503 or 504 from the origin is a failure too, not only a broken connection or a timeout."
+        False, "Whether a 500, 502, 503 or 504 from the origin is a failure too, not only a refused connection or a timeout."
     )
 
 

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 
 from gateway.errors import (
     UpstreamError,
-    UpstreamMalformed,
     UpstreamRefused,
-    UpstreamReset,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -57,8 +55,12 @@ class ActiveCheck:
 
 
 def counts_as_failure(error: BaseException) -> bool:
-    """Return True for what speaks against the origin's health: no connection, no answer in time, a broken or a senseless one."""
-    return isinstance(error, (UpstreamRefused, UpstreamTimeout, UpstreamReset, UpstreamMalformed))
+    """Return True for what speaks against the origin as a whole: no connection, or no answer in time.
+
+    A broken or a senseless answer doesn't count: it comes at once, so there is no waiting to protect anyone from, and it often belongs to one URL. A script that
+    crashes must not take the site's other pages with it.
+    """
+    return isinstance(error, (UpstreamRefused, UpstreamTimeout))
 
 
 class GuardedOrigin:

@@ -92,8 +92,8 @@ def test_an_origin_that_is_away_is_left_alone_and_found_again_within_seconds(run
     [
         (REFUSED, True),
         (UpstreamTimeout("late"), True),
-        (UpstreamReset("gone"), True),
-        (UpstreamMalformed("junk"), True),
+        (UpstreamReset("gone"), False),
+        (UpstreamMalformed("junk"), False),
         (UpstreamUnavailable("full", "connection_limit_reached"), False),  # our limit, not its fault
         (ValueError("caller"), False),
         (500, False),
@@ -280,7 +280,7 @@ def test_when_all_are_ill_all_are_tried_all_the_same(run: Run) -> None:
     """B13: panic mode."""
 
     async def scenario() -> None:
-        balance, origins, _ = balanced(UpstreamReset("gone"), UpstreamReset("gone"))
+        balance, origins, _ = balanced(UpstreamTimeout("late"), UpstreamTimeout("late"))
         for _ in range(10):
             await outcome(balance)
         for origin in origins:
