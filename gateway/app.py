@@ -283,7 +283,7 @@ def _origin(name: str, origin: Upstream) -> GuardedOrigin:
     if health.path:
         host = origin.host_header or origin.url.partition("://")[2]
         check = ActiveCheck(health.path, host, health.interval, health.timeout, health.unhealthy_after, health.healthy_after)
-    return GuardedOrigin(client, name, breaker=breaker, check=check, server_errors=origin.breaker.count_5xx)
+    return GuardedOrigin(client, name, breaker=breaker, check=check, server_errors=origin.breaker.count_5xx, clock=monotonic)
 
 
 def _with_catch_all(settings: Settings) -> list[RouteSettings | None]:

@@ -8,6 +8,7 @@ decides alone: a targeted field makes `Cache-Control` and `Expires` unseen (§2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gateway.semantics.cache_control import MAX_DELTA, parse_cache_control, parse_delta, quoted_names
 from gateway.semantics.message import Fields, joined
@@ -41,16 +42,21 @@ class Directives:
 
 
 def governing_directives(fields: Fields, targeted_fields: Sequence[bytes], *, surrogate_control: bool = True) -> Directives:
-    """The directives that apply here. targeted_fields: names in order of precedence, lower case. Never raises."""
+    """The directives that apply here. targeted_fields: names in order of precedence, lower case. Never raises.
+
+    What is returned may be shared: a site says the same few things of all its pages, so each is read once.
+    """
     for name in targeted_fields:
         value = joined(fields, name)
         if value and (directives := _targeted(name, value)) is not None:
             return directives
     if surrogate_control and (value := joined(fields, b"surrogate-control")) and (directives := _surrogate(value)) is not None:
         return directives
-    return _cache_control(fields)
+    value = joined(fields, b"cache-control")
+    return _cache_control(value, joined(fields, b"pragma") if value is None else None)
 
 
+@lru_cache(maxsize=512)
 def _targeted(name: bytes, value: bytes) -> Directives | None:
     parsed = parse_directives(value)
     if not parsed:
@@ -66,6 +72,7 @@ def _targeted(name: bytes, value: bytes) -> Directives | None:
     return Directives(name, numbers, frozenset(flag for flag in _FLAGS if parsed.get(flag)), targeted=True)
 
 
+@lru_cache(maxsize=512)
 def _surrogate(value: bytes) -> Directives | None:
     """`Surrogate-Control: max-age=600+60, no-store` (Edge Architecture §2.2): the number after + is how long it may be stale.
 
@@ -84,10 +91,11 @@ def _surrogate(value: bytes) -> Directives | None:
     return Directives(b"surrogate-control", numbers, frozenset({"no-store"}) if flags else frozenset(), targeted=True)
 
 
-def _cache_control(fields: Fields) -> Directives:
-    value = joined(fields, b"cache-control")
+@lru_cache(maxsize=512)
+def _cache_control(value: bytes | None, pragma: bytes | None) -> Directives:
+    """pragma: looked at only where there is no Cache-Control."""
     parsed = parse_cache_control(value)
-    if value is None and (pragma := joined(fields, b"pragma")) and b"no-cache" in pragma.lower():
+    if pragma and b"no-cache" in pragma.lower():
         # §5.4 defines Pragma for requests only; an origin that sends it means it, and obeying costs one validation
         parsed = {"no-cache": None}
     numbers = {name: parse_delta(parsed[name]) or 0 for name in _NUMBERS if name in parsed}

@@ -5,9 +5,10 @@ Compared is what the *origin* was sent, after our own normalisation, since that 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
-from gateway.semantics.fields import list_members
+from gateway.semantics.fields import split_list
 from gateway.semantics.message import Fields, joined
 from gateway.semantics.negotiation import normal_languages, normal_list
 
@@ -29,7 +30,13 @@ _IN_THE_KEY = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto"})
 
 def parse_vary(fields: Fields) -> VaryNames:
     """`Vary` of a response, less what the primary key holds; ANY as soon as one member is `*`."""
-    names = {member.lower() for member in list_members(fields, b"vary")}
+    value = joined(fields, b"vary")
+    return () if value is None else _names(value)
+
+
+@lru_cache(maxsize=512)
+def _names(value: bytes) -> VaryNames:
+    names = {member.lower() for member in split_list(value)}
     return ANY if b"*" in names else tuple(sorted(names - _IN_THE_KEY))
 
 

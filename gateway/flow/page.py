@@ -295,6 +295,8 @@ class Page:
         if entry is not None and self._may_stand_in(entry) and not visit.ask.no_cache:
             patience = visit.route.stale_wait
         try:
+            if patience is None:
+                return await asyncio.shield(flight.landing)
             async with asyncio.timeout(patience):
                 return await asyncio.shield(flight.landing)
         except (TimeoutError, asyncio.CancelledError) as left:

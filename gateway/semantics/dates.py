@@ -40,13 +40,15 @@ def parse_date(text: bytes | None, now: float) -> float | None:
 
     now: epoch seconds; decides the century of a two-digit year.
     """
-    if text is None:
-        return None
+    return None if text is None else _parse(text, int(1970 + now / 31_556_952))
+
+
+@lru_cache(maxsize=1_024)  # the present second again and again, and the Last-Modified of what is asked for most
+def _parse(text: bytes, this_year: int) -> float | None:
     for pattern in _FORMATS:
         if found := pattern.fullmatch(text):
             year = int(found["year"])
             if len(found["year"]) == 2:
-                this_year = int(1970 + now / 31_556_952)
                 year += this_year - this_year % 100
                 if year > this_year + _YEARS_AHEAD:
                     year -= 100
