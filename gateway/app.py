@@ -80,7 +80,7 @@ class Gateway:
         identity = Identity(
             settings.proxy.via, forwarded=settings.proxy.forwarded, request_id_field=settings.proxy.request_id_header
         )
-        self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(settings.cache.uncacheable_ttl), identity, self.clock)
+        self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(), identity, self.clock)
         self.page = Page(
             self.routes,
             self.store,
@@ -205,6 +205,16 @@ class Gateway:
         for name, origin in self.origins.items():
             yield "weft_origin_up", "1 while the origin is asked.", {"origin": name}, float(origin.is_available()), "gauge"
             for counter, value in origin.counters().items():
+                if counter.startswith("failure_"):
+                    reason = counter.removeprefix("failure_")
+                    yield (
+                        "weft_origin_failures",
+                        "Exchanges that failed, by reason.",
+                        {"origin": name, "reason": reason},
+                        value,
+                        "counter",
+                    )
+                    continue
                 if counter in _GAUGES:
                     yield f"weft_origin_{counter}", "See docs/operations.md.", {"origin": name}, value, "gauge"
                 else:
@@ -332,6 +342,7 @@ def _policy(cache: Cache) -> CachePolicy:
         targeted_fields=tuple(name.encode("ascii") for name in cache.targeted_fields),
         surrogate_control=cache.surrogate_control,
         tag_bytes=cache.tag_bytes,
+        uncacheable_ttl=cache.uncacheable_ttl,
         tag_fields=tuple(name.encode("ascii") for name in cache.tag_fields),
     )
 

@@ -63,15 +63,14 @@ class Server(uvicorn.Server):
             connection.shutdown()
         try:
             async with asyncio.timeout(settings.drain_timeout):
-                while gateway.edge.connections:
+                while gateway.edge.connections and not self.force_exit:
                     await asyncio.sleep(0.02)
                     gateway.sweeper.sweep()
         except TimeoutError:
             logger.warning("drain timeout", extra={"connections": len(gateway.edge.connections)})
-            for connection in list(gateway.edge.connections):
-                connection.transport.abort()
-        if not self.force_exit:
-            await self.lifespan.shutdown()
+        for connection in list(gateway.edge.connections):  # time is up, or a second Ctrl-C has come
+            connection.transport.abort()
+        await self.lifespan.shutdown()
 
     async def _stop_accepting(self, listeners: list[socket.socket]) -> None:
         """Close the listeners, but not on those whom the kernel has let in already: closing would reset their connections."""

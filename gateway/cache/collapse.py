@@ -158,16 +158,15 @@ class Uncacheable:
     Bounded in number and in time: a key that becomes cacheable is stored by whichever request first brings such a response.
     """
 
-    __slots__ = ("_until", "limit", "ttl")
+    __slots__ = ("_until", "limit")
 
-    def __init__(self, ttl: float, limit: int = 50_000) -> None:
-        self.ttl = ttl
+    def __init__(self, limit: int = 50_000) -> None:
         self.limit = limit
         self._until: OrderedDict[Crowd, float] = OrderedDict()
 
-    def remember(self, crowd: Crowd, now: float, ttl: float | None = None) -> None:
-        """now: epoch seconds; ttl: seconds, other than the usual."""
-        self._until[crowd] = now + (self.ttl if ttl is None else min(ttl, self.ttl))
+    def remember(self, crowd: Crowd, now: float, ttl: float) -> None:
+        """now: epoch seconds; ttl: for how many."""
+        self._until[crowd] = now + ttl
         self._until.move_to_end(crowd)
         if len(self._until) > self.limit:
             self._until.popitem(last=False)

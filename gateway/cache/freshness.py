@@ -44,6 +44,7 @@ class CachePolicy:
         "tag_bytes",
         "tag_fields",
         "targeted_fields",
+        "uncacheable_ttl",
     )
 
     def __init__(
@@ -61,6 +62,7 @@ class CachePolicy:
         surrogate_control: bool = True,
         tag_fields: tuple[bytes, ...] = (b"surrogate-key", b"cache-tag"),
         tag_bytes: int = 16_384,
+        uncacheable_ttl: float = 120.0,
     ) -> None:
         self.default_ttl = default_ttl
         self.heuristic_fraction = heuristic_fraction
@@ -74,6 +76,7 @@ class CachePolicy:
         self.surrogate_control = surrogate_control
         self.tag_fields = tag_fields
         self.tag_bytes = tag_bytes
+        self.uncacheable_ttl = uncacheable_ttl
 
 
 def initial_age(fields: Fields, request_time: float, response_time: float) -> tuple[float, float]:

@@ -61,24 +61,25 @@ class Traffic:
             request = Request(scope["method"].encode("latin-1"), scope.get("raw_path") or b"/", b"", scope["headers"])
             await self._send(request, self.page.refuse(request, error), send, started)
             return
-        await _until_disconnect(self._carry(request, send, started, {}), None if request.has_body else receive)
+        offers = {"trailers": "http.response.trailers" in (scope.get("extensions") or {})}
+        await _until_disconnect(self._carry(request, send, started, offers), None if request.has_body else receive)
 
-    async def _carry(self, request: Request, send: Send, started: float, ours: Mapping[str, Any]) -> None:
-        """ours: what our own server offers beyond ASGI."""
+    async def _carry(self, request: Request, send: Send, started: float, offers: Mapping[str, Any]) -> None:
+        """offers: what the server has beyond plain ASGI."""
         response = await self.page.answer(request)
         if response.tunnel is not None:
-            await self._switch(request, response, ours.get("tunnel"), started)
+            await self._switch(request, response, offers.get("tunnel"), started)
             return
         token = first(request.fields, b"weft-debug")
         debug = token is not None and self.may_debug(token)
         if debug or (self.timing == "always" and response.facts.outcome != "hit"):
             self._explain(request, response, debug=debug)
-        answer, body = ours.get("answer"), response.body
+        answer, body = offers.get("answer"), response.body
         if answer is not None and (body is None or isinstance(body, bytes)):
             answer(response.head, body or b"")
             self.account.tell(request, response, self.clock(), started, len(body or b""))
             return
-        await self._send(request, response, send, started)
+        await self._send(request, response, send, started, trailers=offers.get("trailers", True))
 
     def _explain(self, request: Request, response: Response, *, debug: bool) -> None:
         """Server-Timing, and for the holder of a token what decided."""
@@ -113,17 +114,19 @@ class Traffic:
             ]
         response.add(b"weft-debug", "; ".join(lines).encode("latin-1", "replace"))
 
-    async def _send(self, request: Request, response: Response, send: Send, started: float) -> None:
+    async def _send(self, request: Request, response: Response, send: Send, started: float, *, trailers: bool = False) -> None:
+        """trailers: the server can send them."""
         body = response.body
         octets, complete = 0, False
         streams = body is not None and not isinstance(body, bytes)
+        trails = trailers and streams and response.trailers is not None and response.length is None
         try:
             await send(
                 {
                     "type": "http.response.start",
                     "status": response.status,
                     "headers": response.fields(),
-                    "trailers": streams and response.trailers is not None and response.length is None,
+                    "trailers": trails,
                 }
             )
             if body is None or isinstance(body, bytes):
@@ -137,7 +140,7 @@ class Traffic:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     octets += len(chunk)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-                if response.trailers is not None and response.length is None:
+                if trails:
                     await send({"type": "http.response.trailers", "headers": response.trailers})
             complete = True
         except UpstreamError as error:

@@ -21,7 +21,7 @@ from gateway.cache.policy import Case, Judgement, NotStored, Reason, Stored, dec
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
-from gateway.errors import UpstreamError, UpstreamTruncated
+from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
@@ -192,8 +192,14 @@ class Forwarder:
         return Landing(filling=filling, response=response, fwd_status=response.status, origin_time=took)
 
     async def _exchange(self, visit: Visit, request: OriginRequest) -> OriginResponse:
+        try:
+            response = await visit.route.origin.exchange(request)
+        except UpstreamUnavailable:
+            raise  # it was not asked
+        except UpstreamError:
+            self.origin_requests += 1
+            raise
         self.origin_requests += 1
-        response = await visit.route.origin.exchange(request)
         skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
         response.response_time += skew
         response.request_time += skew
@@ -254,7 +260,7 @@ class Forwarder:
                 if spool.kept and spool.size > limit:
                     spool.let_go()
                     self.flights = {name: flight for name, flight in self.flights.items() if name[0] != visit.key}
-                    self.uncacheable.remember(visit.crowd, self.clock())
+                    self.uncacheable.remember(visit.crowd, self.clock(), visit.route.policy.uncacheable_ttl)
                 if not spool.is_read and (not spool.kept or (spool.was_read and response.length is None)):
                     raise UpstreamTruncated("every reader has left")
                 if not spool.kept:
@@ -302,7 +308,8 @@ class Forwarder:
             length=length,
         )
         filling.entry = entry
-        if not self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp):
+        filling.purged = self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp)
+        if not filling.purged:
             self.store.put(entry)
 
     def _join_held(self, visit: Visit, filling: Filling, start: int, octets: bytes) -> tuple[tuple[int, bytes], ...]:
@@ -431,7 +438,8 @@ class Forwarder:
 
     def _note_uncacheable(self, visit: Visit, status: int) -> None:
         """Requests for this URL need not wait for each other. After a failure only for a moment: what comes next may well be cacheable again."""
-        self.uncacheable.remember(visit.crowd, self.clock(), _FAILURE_REMEMBERED if status in _FAILURES else None)
+        ttl = visit.route.policy.uncacheable_ttl
+        self.uncacheable.remember(visit.crowd, self.clock(), min(ttl, _FAILURE_REMEMBERED) if status in _FAILURES else ttl)
 
     async def store_post(self, visit: Visit, response: OriginResponse) -> Filling | None:
         """A response to POST that says it is what a GET of this URL would bring (RFC 9110 §9.3.3): taken in for the cache, and returned."""

@@ -18,6 +18,7 @@ from gateway.cache.collapse import SpoolReader
 from gateway.cache.entry import Entry, encode_block
 from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.cache.plan import Forward, ForwardReason, Plan, Refuse, Reuse, plan
+from gateway.cache.policy import Reason
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
@@ -115,6 +116,16 @@ class Page:
         route = self.routes.sole or self.routes.find(request.host, request.target)
         if route is None or route.bypass:
             return None
+        accept = None
+        for name, value in request.fields:
+            if name == b"accept-encoding":
+                accept = value if accept is None else accept + b", " + value
+            elif name in STEERING or name == b"upgrade":
+                break
+        else:
+            ready = self.ready_now(request.scheme, request.host, request.target, accept, now)
+            if ready is not None:
+                return ready
         target = route.query.apply(request.target) if route.query.changes else request.target
         shelf = self._shelf((request.scheme, request.host, target))
         return None if shelf is None else self._hit_now(request, route, target, shelf, now)
@@ -234,7 +245,9 @@ class Page:
             if method in (b"OPTIONS", b"TRACE") and first(request.fields, b"max-forwards") == b"0":
                 return self._last_recipient(visit)
             return await self._relayed(visit, ForwardReason.METHOD)
-        if visit.route.bypass or request.has_body or wants_upgrade(request):
+        if visit.route.bypass:
+            return await self._relayed(visit, ForwardReason.BYPASS, detail=Reason.ROUTE_BYPASS.value)
+        if request.has_body or wants_upgrade(request):
             return await self._relayed(visit, ForwardReason.BYPASS)
         for _ in range(_ROUNDS):
             now = self.clock()
@@ -349,6 +362,7 @@ class Page:
         facts = self._facts(visit, reason.value, landing)
         facts.collapsed = not own
         facts.stored = entry.queue is not None
+        facts.ttl = int(entry.fresh_until - now)
         member = encode_member(
             self.server,
             reason.value,
@@ -401,9 +415,10 @@ class Page:
         request, now = visit.request, self.clock()
         facts = self._facts(visit, reason.value, landing)
         facts.collapsed = not own
-        facts.stored = True
-        ttl = int(filling.terms.born + filling.terms.lifetime - now)
-        member = encode_member(self.server, reason.value, ttl=ttl, stored=True, collapsed=not own)
+        ttl = facts.ttl = int(filling.terms.born + filling.terms.lifetime - now)
+        facts.stored = not filling.purged
+        facts.detail = Reason.PURGED_MEANWHILE.value if filling.purged else ""
+        member = encode_member(self.server, reason.value, ttl=ttl, stored=facts.stored, collapsed=not own, detail=facts.detail)
         reader = filling.spool.read() if allows_content(filling.status) else None
         if reader is not None and first(request.fields, b"range") is not None and filling.extent is None:
             try:
@@ -507,7 +522,7 @@ class Page:
             (b"date", format_date(self.clock())),
             (b"content-type", media),
             (b"cache-control", b"no-store"),
-            (b"x-request-id", facts.request_id.encode("ascii")),
+            (self.identity.request_id_field, facts.request_id.encode("ascii")),
         ]
         if error.fault == "upstream":
             fields.append((b"proxy-status", b"%s; error=%s" % (self.server, error.reason.encode("ascii"))))  # RFC 9209 §2
@@ -528,6 +543,7 @@ class Page:
         """OPTIONS or TRACE that may go no further than here. RFC 9110 §7.6.2. TRACE is not echoed: it would show what proxies before us added."""
         options = visit.request.method == b"OPTIONS"
         fields = [(b"date", format_date(self.clock())), (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
+        fields.append((b"cache-status", encode_member(self.server, ForwardReason.METHOD.value, detail="max-forwards")))
         facts = Facts(
             visit.route.name, "refused" if not options else "bypass", detail="max-forwards", request_id=visit.request_id
         )

@@ -75,7 +75,7 @@ class Memory(Section):
         le=2**44,
     )
     max_variants: Count = leaf(
-        64, "Variants (by Vary) kept of one URL; the least recently used goes first.", unit="variants", ge=1, le=10_000
+        64, "Variants (by Vary) kept of one URL; the one stored first goes first.", unit="variants", ge=1, le=10_000
     )
 
 

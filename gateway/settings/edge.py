@@ -91,7 +91,9 @@ class Proxy(Section):
     )
     via: Pseudonym = leaf("weft", "Our name in Via.")
     forwarded: Switch = leaf(True, "Whether the origin gets Forwarded and X-Forwarded-For, -Proto and -Host.")
-    request_id_header: FieldName = leaf("x-request-id", "Field that carries the request id to the origin and to the client.")
+    request_id_header: FieldName = leaf(
+        "x-request-id", "Field that carries the request id to the origin, and to the client on a page of an error of ours."
+    )
     max_request_buffer: Bytes = leaf(
         65536, "How far reading a request body may run ahead of the origin.", unit="bytes", ge=4096, le=2**26
     )

@@ -242,7 +242,7 @@ def test_it_says_which_route_and_why(weft, config, origin):
         "reason": "bypass",
         "text": "",
         "status": 200,
-        "cache_status": "Weft; fwd=bypass",
+        "cache_status": "Weft; fwd=bypass; detail=route-bypass",
     }
 
 

@@ -134,7 +134,7 @@ def details() -> set[str]:
 
 @pytest.fixture(scope="module")
 def metric_names() -> set[str]:
-    """Every name that a scrape can show, with its suffix; a failed exchange's as weft_origin_failure_REASON_total."""
+    """Every name that a scrape can show, with its suffix."""
     gateway = build(Settings.model_validate({"upstream": {"url": "http://127.0.0.1:1"}, "log": {"file": "/dev/null"}}))
     gateway.metrics.cell("default", "GET", 200, "hit").add(0.1, 1)
     gateway.metrics.refuse("malformed")

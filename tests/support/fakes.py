@@ -369,7 +369,7 @@ class Stage:
         self.store = MemoryStore(max_bytes)
         self.ledger = Ledger()
         identity = Identity()
-        self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(uncacheable_ttl), identity, self.clock)
+        self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(), identity, self.clock)
         made = routes(self.origin) if routes is not None else None
         self.routes = Routes(
             made
@@ -377,7 +377,7 @@ class Stage:
                 Route(
                     "default",
                     self.origin,
-                    policy or CachePolicy(stale_if_error=0.0),
+                    policy or CachePolicy(stale_if_error=0.0, uncacheable_ttl=uncacheable_ttl),
                     compression,
                     query=query,
                     languages=languages,
