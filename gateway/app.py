@@ -33,12 +33,12 @@ from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
 from gateway.endpoints.traffic import Traffic
 from gateway.error_page import error_page
-from gateway.fastlane import Edge
 from gateway.flow.forward import Forwarder
 from gateway.flow.page import Page
 from gateway.flow.purging import Purger
 from gateway.flow.recognise import Identity
 from gateway.flow.routes import Compression, Route, Routes
+from gateway.listener.edge import Edge
 from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
 from gateway.listener.sweeper import Sweeper

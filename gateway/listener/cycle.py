@@ -17,7 +17,7 @@ from gateway.semantics.fields import connection_options
 from gateway.semantics.message import Request, first
 
 if TYPE_CHECKING:
-    from gateway.fastlane import EdgeProtocol
+    from gateway.listener.connection import ClientConnection
 
 __all__ = ["App", "Cycle", "Message", "ResponseCutShort"]
 
@@ -55,7 +55,7 @@ class Cycle:
         "task",
     )
 
-    def __init__(self, protocol: EdgeProtocol, request: Request, app: App, *, keep_alive: bool) -> None:
+    def __init__(self, protocol: ClientConnection, request: Request, app: App, *, keep_alive: bool) -> None:
         self.protocol = protocol
         self.request = request
         self.app = app

@@ -9,7 +9,7 @@ from gateway.listener.body import HIGH_WATER
 from gateway.upstream.origin import Tunnel
 
 if TYPE_CHECKING:
-    from gateway.fastlane import EdgeProtocol
+    from gateway.listener.connection import ClientConnection
 
 __all__ = ["ClientTunnel", "relay_tunnel"]
 
@@ -17,7 +17,7 @@ __all__ = ["ClientTunnel", "relay_tunnel"]
 class ClientTunnel:
     """The client's end: read what it sends, write what it gets."""
 
-    def __init__(self, protocol: EdgeProtocol) -> None:
+    def __init__(self, protocol: ClientConnection) -> None:
         self._protocol = protocol
         self._chunks: list[bytes] = []
         self._waiting = 0

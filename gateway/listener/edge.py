@@ -1,0 +1,54 @@
+"""What all connections of a process share, and where one of them may stand."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from gateway.clock import Clock
+from gateway.flow.page import Page
+from gateway.listener.head import Heads
+from gateway.listener.limits import Limits
+from gateway.listener.proxies import TrustedProxies
+from gateway.telemetry.account import Account
+
+if TYPE_CHECKING:
+    from gateway.listener.connection import ClientConnection
+
+__all__ = ["Edge", "State"]
+
+
+class State(IntEnum):
+    """Where a connection stands."""
+
+    IDLE = 0  # between requests
+    HEAD = 1  # part of a head has come
+    BUSY = 2  # a request is being answered
+    LINGER = 3  # answered with an error; what still comes is thrown away so that the answer is not lost in a reset
+    TUNNEL = 4  # switched to another protocol
+
+
+class Edge:
+    """What all connections of a process share. clock: epoch seconds that never go back; control: the prefix of our own paths."""
+
+    def __init__(
+        self,
+        page: Page,
+        account: Account,
+        limits: Limits,
+        clock: Clock,
+        proxies: TrustedProxies,
+        *,
+        control: bytes = b"/_weft/",
+        fast_lane: bool = True,
+    ) -> None:
+        self.page = page
+        self.account = account
+        self.limits = limits
+        self.clock = clock
+        self.proxies = proxies
+        self.control = control
+        self.fast_lane = fast_lane
+        self.connections: set[ClientConnection] = set()
+        self.draining = False
+        self.heads = Heads()
