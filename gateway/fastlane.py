@@ -22,6 +22,7 @@ from gateway.semantics.message import Request
 
 __all__ = ["EdgeProtocol"]
 
+_LINGERS = int(State.LINGER)  # an enumeration's members are slow to look up
 _JOIN_UP_TO = 32 << 10
 """Octets up to which head and content are joined for one write; above it, copying costs more than a second segment."""
 
@@ -30,56 +31,40 @@ class EdgeProtocol(ReadingConnection):
     """A connection that answers: at once where memory suffices, else by an ASGI cycle, each in its turn."""
 
     def data_received(self, data: bytes) -> None:
-        state = self.state
-        if state >= State.LINGER:
-            if self.tunnel is not None:
-                self.tunnel.feed(data)
-            return
-        alone = not state and not self.reading and not self.pending  # whatever data holds, it begins with a head
-        if (
-            alone
-            and self.lane
-            and not self.write_paused
-            and not self.last_request
-            and data[:5] == b"GET /"
-            and data[-4:] == b"\r\n\r\n"
-        ):
-            end = data.find(b"\r\n")
-            head = self.edge.heads.get(data[end:])
-            if (
-                head is not None
-                and head.is_plain
-                and data[end - 9 : end] == b" HTTP/1.1"
-                and self._answer_ready(head, data[4 : end - 9])
-            ):
-                return
-        self._parse(data, alone=alone)
+        if not self.state and not self.reading and not self.pending:  # whatever data holds, it begins with a head
+            if self.lane and not self.write_paused and not self.last_request:
+                end = data.find(b"\r\n")
+                head = self.edge.heads.get(data[end:])
+                if head is not None and head.is_plain and data[:5] == b"GET /" and data[end - 9 : end] == b" HTTP/1.1":
+                    started = monotonic()
+                    target = data[4 : end - 9]
+                    now = started + self.edge.clock.offset
+                    response = self.edge.page.ready_now(b"http", head.host, target, head.accept, now)
+                    if response is not None:
+                        self._send_ready(head, target, response, now, started)
+                        return
+            self._parse(data, alone=True)
+        elif self.state < _LINGERS:
+            self._parse(data, alone=False)
+        elif self.tunnel is not None:
+            self.tunnel.feed(data)
 
-    def _answer_ready(self, head: Head, target: bytes) -> bool:
+    def _send_ready(self, head: Head, target: bytes, response: Response, now: float, started: float) -> None:
         """The hot lane: a header section seen before, and an answer rendered earlier in this second.
 
-        target is not validated here: nothing is stored under one that the parser would refuse.
+        target has not been validated: nothing is stored under one that the parser would refuse.
         """
-        edge = self.edge
-        started = monotonic()
-        now = started + edge.clock.offset
-        response = edge.page.ready_now(b"http", head.host, target, head.accept, now)
-        if response is None:
-            return False
-        body = response.body
-        if not head.keep_alive or edge.draining:
+        body = response.body or b""
+        if not head.keep_alive or self.edge.draining:
             self.last_request = True
-            self.transport.write(b"".join((response.head, b"connection: close\r\n\r\n", body or b"")))  # type: ignore[arg-type]
+            self.transport.write(b"".join((response.head, b"connection: close\r\n\r\n", body)))  # type: ignore[arg-type]
             self.transport.close()
-        elif body is None:
-            self.transport.write(response.head + b"\r\n")
-        elif response.length <= _JOIN_UP_TO:  # type: ignore[operator]  # content at hand has a length
+        elif response.length is None or response.length <= _JOIN_UP_TO:
             self.transport.write(b"".join((response.head, b"\r\n", body)))  # type: ignore[arg-type]
         else:
             self.transport.writelines((response.head, b"\r\n", body))  # type: ignore[arg-type]
         self.deadline = now + self.limits.keepalive_timeout
-        edge.account.tell_ready(self.client_part, target, head, response, now, started, response.length or 0)
-        return True
+        self.edge.account.tell_ready(self.client_part, target, head, response, now, started, response.length or 0)
 
     def _remember_head(self, data: bytes) -> None:
         """data was one request, whole and alone: its header section need not be read again."""

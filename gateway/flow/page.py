@@ -44,6 +44,8 @@ ErrorPage = Callable[[int, str, str, bytes | None], tuple[bytes, bytes]]
 STEERING = frozenset(CONDITIONAL) | {b"cache-control", b"pragma", b"authorization", b"range", b"weft-debug"}
 """Request fields that make an answer from memory anything but the plain one."""
 
+_SPELLINGS = 16
+"""Values of Accept-Encoding for which an answer is kept: browsers send a handful, and others need not fill our memory."""
 _ROUNDS = 4
 """How often a request looks again after somebody else's fetch did not suit it, before it asks for itself."""
 
@@ -80,6 +82,8 @@ class Page:
         self.server_timing = server_timing
         self.server = b"Weft"
         self._codings: dict[tuple[Route, bytes | None], bytes | None] = {}
+        self._rendered: list[Entry] = []  # entries with answers rendered in _second
+        self._second = -1
         self._packing: set[tuple[int, bytes]] = set()
         self._shelf = store.shelf
 
@@ -101,7 +105,7 @@ class Page:
         entry = shelf.sole
         if entry is None or entry.ready_second != int(now) or entry.checked != self.ledger.sequence or now >= entry.fresh_until:
             return None
-        ready: Response | None = entry.ready.get(self._coding(route, accept) if entry.transform else None)
+        ready: Response | None = entry.ready.get(accept if entry.transform else None)
         if ready is not None and entry.frequency < MAX_FREQUENCY:
             entry.frequency += 1
         return ready
@@ -167,14 +171,21 @@ class Page:
         return response
 
     def _remember(self, entry: Entry, visit: Visit, response: Response, now: float) -> None:
-        """Keep the rendered answer for the rest of this second."""
+        """Keep the rendered answer for the rest of this second, and what was kept in an earlier one no longer: it is in nobody's account of memory."""
         second = int(now)
+        if second != self._second:
+            for earlier in self._rendered:
+                earlier.ready, earlier.ready_second = None, -1
+            self._rendered.clear()
+            self._second = second
         response.facts.owns_target = not visit.route.query.changes
         if entry.ready_second != second:
             entry.ready_second = second
             entry.ready = {}
+            self._rendered.append(entry)
         accept = joined(visit.request.fields, b"accept-encoding") if entry.transform else None
-        entry.ready[self._coding(visit.route, accept) if entry.transform else None] = response
+        if len(entry.ready) < _SPELLINGS:
+            entry.ready[accept] = response
 
     def _coding(self, route: Route, accept: bytes | None) -> bytes | None:
         """preferred_coding, remembered: browsers send a handful of values."""

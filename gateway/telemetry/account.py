@@ -82,7 +82,10 @@ class Account:
         cell.count += 1  # Cell.add, without the call
         cell.octets += octets
         cell.seconds += seconds
-        cell.buckets[bisect_left(BUCKETS, seconds)] += 1
+        if seconds <= BUCKETS[0]:  # nearly always
+            cell.buckets[0] += 1
+        else:
+            cell.buckets[bisect_left(BUCKETS, seconds)] += 1
         log = self.log
         if log is not None:
             part = head.log_part
