@@ -74,15 +74,21 @@ class Server(uvicorn.Server):
 
     async def _stop_accepting(self, listeners: list[socket.socket]) -> None:
         """Close the listeners, but not on those whom the kernel has let in already: closing would reset their connections."""
-        waiting = []
-        for listener in listeners:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    waiting.append(listener.accept()[0])
-        for server in self.servers:  # no await since the last accept: the gap is microseconds
+        doors = [listener.dup() for listener in listeners]  # the loop closes its own a turn later than it is told
+        for server in self.servers:
             server.close()
         for listener in listeners:
             listener.close()
+        await asyncio.sleep(0.01)
+        waiting = []
+        for door in doors:
+            door.listen(
+                0
+            )  # from here on the kernel lets hardly anyone in: what is left between the last accept and the close is microseconds
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting.append(door.accept()[0])
+            door.close()
         loop = asyncio.get_running_loop()
         for client in waiting:
             client.setblocking(False)

@@ -502,6 +502,8 @@ class Page:
         facts.origin_time = response.response_time - response.request_time
         facts.fwd_status = response.status
         fields.append((b"cache-status", encode_member(self.server, reason, detail=detail)))
+        if response.tunnel is not None:  # said by whoever switches, hop by hop. RFC 9110 §7.8
+            fields += [(b"connection", b"Upgrade"), (b"upgrade", first(response.fields, b"upgrade") or b"")]
         length = response.length
         if length is None and visit.request.method == b"HEAD":
             declared = first(response.fields, b"content-length")
