@@ -133,7 +133,7 @@ class StreamingBody:
                 self._source.taken(inflow)
                 return data
             if inflow.ended:
-                self.trailers = self._parser.trailers
+                self.trailers[:] = self._parser.trailers  # the list that was handed out with the head
                 raise StopAsyncIteration
             if inflow.error is not None:
                 raise inflow.error
