@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 from gateway.errors import UpstreamRefused, UpstreamTimeout
 from gateway.upstream.limits import OriginLimits
 
-__all__ = ["AddressBook", "OriginAddress"]
+__all__ = ["AddressBook", "OriginAddress", "Resolve"]
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port → IP addresses as text. Raises OSError when there is no answer."""
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,11 @@ sent twice, whatever happened to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 
 from gateway.errors import UpstreamReset
-from gateway.upstream.addresses import OriginAddress
+from gateway.upstream.addresses import OriginAddress, Resolve
 from gateway.upstream.dialer import Dialer, build_tls
 from gateway.upstream.limits import OriginLimits
 from gateway.upstream.origin import OriginRequest, OriginResponse
@@ -28,7 +29,10 @@ class Http1Origin:
     address     OriginAddress, or a URL that it parses (ValueError when it is none)
     tls_ca_file PEM file with the authorities to trust instead of the system's
     tls_verify  False switches certificate checks off
+    tls         a client context to use instead of one made from the two above: making one costs 33 ms and 0.9 MB
     retry       False switches the retry off
+    guard       see Dialer; None for an origin that the operator has named
+    resolve     see Dialer
     """
 
     def __init__(
@@ -38,17 +42,29 @@ class Http1Origin:
         *,
         tls_ca_file: str | None = None,
         tls_verify: bool = True,
+        tls: ssl.SSLContext | None = None,
         retry: bool = True,
+        guard: Callable[[str], bool] | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         self._retry = retry
         self.address = OriginAddress.parse(address) if isinstance(address, str) else address
         self.limits = limits or OriginLimits()
-        tls = build_tls(ca_file=tls_ca_file, verify=tls_verify) if self.address.tls else None
-        self._dialer = Dialer(self.address, self.limits, tls)
+        if not self.address.tls:
+            tls = None
+        elif tls is None:
+            tls = build_tls(ca_file=tls_ca_file, verify=tls_verify)
+        self._dialer = Dialer(self.address, self.limits, tls, guard=guard, resolve=resolve)
         book = self._dialer.book
         self._pool = ConnectionPool(self.limits, self._dialer.dial, lambda connection: book.lists(connection.address))
         self.exchanges = 0
         self.retries = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no exchange is under way or waits, bodies and tunnels included."""
+        held = self._pool.counters()
+        return held["connections_open"] == held["connections_idle"] and not held["waiting"]
 
     async def exchange(self, request: OriginRequest) -> OriginResponse:
         """See Origin.exchange. Raises ValueError, before anything is sent, for a request that can't be written."""
