@@ -112,6 +112,12 @@ def test_a_body_longer_than_a_chunk(coding, encode):
     assert decoded(Decoder(coding, max_bytes=PLENTY), *sevens) == body
 
 
+def test_what_zlib_keeps_back_when_a_chunk_is_full_is_asked_for():
+    """Bare blocks have nothing behind them: all input is taken, and the last octets are yet to come."""
+    for length in range(MAX_CHUNK, MAX_CHUNK + 300):
+        assert decoded(Decoder(b"deflate", max_bytes=PLENTY), raw_deflate(bytes(length))) == bytes(length)
+
+
 @given(
     st.sampled_from(list(FORMS.values())),
     st.binary(max_size=300),
@@ -320,6 +326,16 @@ def test_a_frame_whose_window_is_larger_than_senders_may_use_is_refused():
         else:
             with pytest.raises(Undecodable, match="memory"):
                 decoded(Decoder(b"zstd", max_bytes=PLENTY), content)
+
+
+def test_a_block_larger_than_any_may_be_is_not_waited_for():
+    """RFC 8878 §3.1.1.2.4. It would be held until it is whole."""
+    with pytest.raises(Undecodable, match="too large"):
+        list(
+            Decoder(b"zstd", max_bytes=PLENTY).decode(
+                b"\x28\xb5\x2f\xfd\x00\x58" + (128 << 10 << 3 | 1 << 3).to_bytes(3, "little")
+            )
+        )
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"br", b"zstd"])
