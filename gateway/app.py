@@ -33,7 +33,9 @@ from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
 from gateway.endpoints.traffic import Traffic
 from gateway.error_page import error_page
+from gateway.flow.esi_rules import EsiRules
 from gateway.flow.forward import Forwarder
+from gateway.flow.guest_routes import GuestRoutes
 from gateway.flow.page import Page
 from gateway.flow.purging import Purger
 from gateway.flow.recognise import Identity
@@ -44,6 +46,7 @@ from gateway.listener.proxies import TrustedProxies
 from gateway.listener.sweeper import Sweeper
 from gateway.live.memory_bus import MemoryBus
 from gateway.settings import Settings
+from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query
 from gateway.settings.caching import Route as RouteSettings
 from gateway.settings.origins import Upstream
@@ -52,6 +55,7 @@ from gateway.telemetry.account import Account
 from gateway.telemetry.line_writer import LineWriter
 from gateway.telemetry.metrics import Metrics
 from gateway.upstream.breaker import BreakerSettings
+from gateway.upstream.guests import GuestOrigins, HostPatterns
 from gateway.upstream.health import ActiveCheck, GuardedOrigin
 from gateway.upstream.http1_origin import Http1Origin
 from gateway.upstream.limits import OriginLimits
@@ -59,6 +63,8 @@ from gateway.upstream.limits import OriginLimits
 __all__ = ["CONTROL", "Gateway", "build"]
 
 CONTROL = "/_weft"
+_GUEST_CONNECTIONS = 32
+"""To each foreign host that pages include from."""
 _GAUGES = frozenset({"connections_open", "connections_idle", "waiting", "state", "members", "available"})
 """Which of an origin's counters go up and down."""
 
@@ -72,6 +78,7 @@ class Gateway:
         self.started = monotonic()
         self.draining = False
         self.origins = {name: _origin(name, origin) for name, origin in _named_origins(settings)}
+        self.guests = _guests(settings)
         self.routes = Routes([_route(settings, route, self.origins) for route in _with_catch_all(settings)])
         self.store = MemoryStore(settings.cache.memory.max_bytes, settings.cache.memory.max_variants)
         self.ledger = Ledger()
@@ -92,6 +99,7 @@ class Gateway:
             _request_ids(),
             soft_grace=settings.purge.soft_grace,
             server_timing=settings.debug.server_timing == "always",
+            guests=self.guests,
         )
         self.metrics = Metrics()
         self.writer = _log_writer(settings)
@@ -140,6 +148,8 @@ class Gateway:
         await self.forwarder.aclose()
         for origin in self.origins.values():
             await origin.aclose()
+        if self.guests is not None:
+            await self.guests.origins.aclose()
         if self.writer is not None:
             await asyncio.to_thread(self.writer.close)
 
@@ -322,7 +332,37 @@ def _route(settings: Settings, route: RouteSettings | None, origins: dict[str, G
         authority=origin.url.partition("://")[2],
         stale_wait=cache.stale_wait,
         collapse_timeout=cache.collapse_timeout,
+        esi=_esi(settings.esi_of(route)),
     )
+
+
+def _esi(esi: Esi) -> EsiRules:
+    return EsiRules(
+        esi.mode,
+        types=esi.types,
+        lenient=esi.on_failure == "continue",
+        deadline=esi.deadline,
+        max_depth=esi.max_depth,
+        max_includes=esi.max_includes,
+        max_parallel=esi.max_parallel,
+        max_fragment_bytes=esi.max_fragment_bytes,
+        max_page_bytes=esi.max_page_bytes,
+        cookies=esi.cookies,
+        request_fields=esi.request_fields,
+        guest_fields=esi.guest_fields,
+        cookies_from=esi.cookies_from,
+        strip=esi.strip,
+    )
+
+
+def _guests(settings: Settings) -> GuestRoutes | None:
+    """Where includes of other hosts go; None when the site lists none."""
+    esi = settings.esi
+    if not esi.hosts:
+        return None
+    limits = OriginLimits(first_byte_timeout=esi.deadline, max_connections=_GUEST_CONNECTIONS)
+    origins = GuestOrigins(HostPatterns(esi.hosts), limits, allow_private=esi.allow_private)
+    return GuestRoutes(origins, _policy(settings.cache), _esi(esi))
 
 
 def _query(query: Query) -> QueryRule:

@@ -56,17 +56,22 @@ class Entry:
         "codings",
         "cost",
         "date",
+        "esi",
         "etag",
         "explicit",
+        "fragment",
         "frequency",
         "fresh_until",
+        "holes",
         "key",
         "language",
         "length",
         "lifetime",
         "modified",
         "nominated",
+        "packed",
         "parts",
+        "program",
         "queue",
         "ready",
         "ready_second",
@@ -77,12 +82,15 @@ class Entry:
         "stale_on_request",
         "stale_until",
         "stamp",
+        "statement",
         "status",
         "tags",
         "tallies",
         "transform",
         "validate",
         "vary",
+        "version",
+        "woven",
     )
 
     def __init__(
@@ -134,6 +142,15 @@ class Entry:
         self.codings: dict[bytes, bytes | None] = {}  # compressed copies; None: does not get smaller
         self.ready: Any = None  # the plain answer as the flow rendered it in ready_second; belongs to the flow
         self.ready_second = -1
+        # ---- for assembly; belong to the flow
+        self.esi = False  # it asks to be processed: never delivered as it is
+        self.program: Any = None  # its body, compiled
+        self.packed: Any = None  # its body as deflate blocks
+        self.statement: Any = None  # what its header section says to those behind us
+        self.version = b""  # of its content; made when first asked for
+        self.fragment: Any = None  # itself, as pages take it
+        self.holes: Any = None  # the primary keys of what it includes
+        self.woven: bytes | None = None  # the part of its header section that pages made of it have too
         held = len(body) if parts is None else sum(len(octets) for _, octets in parts)
         self.cost = (
             OVERHEAD + held + len(self.block) + len(key[2]) + 130 * len(tags) + sum(len(value or b"") for value in nominated)
@@ -156,6 +173,7 @@ class Entry:
         other.born = other.fresh_until = other.stale_until = other.stale_error_until = born
         other.validate, other.stale_on_request = True, False
         other.queue, other.tallies, other.ready, other.ready_second = None, (), None, -1
+        other.statement, other.woven, other.fragment = None, None, None
         return other
 
     def soften(self, now: float, grace: float) -> None:

@@ -24,7 +24,9 @@ from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
+from gateway.flow.readable import make_readable, with_lifetime
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
+from gateway.flow.weave import compile_body
 from gateway.semantics.conditional import is_strong, is_weak_match
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
@@ -171,6 +173,10 @@ class Forwarder:
         if response.status in _FAILURES and entry is not None and self._may_stand_in(entry):
             await _discard(response)
             return self._fall_back(entry, None, response.status)
+        if response.status == 206 and _is_part_of_page(visit, response):
+            await _discard(response)
+            visit.whole = True
+            return await self._fetch(visit, None, stamp)
         if response.status == 206 and first(visit.request.fields, b"range") is None:
             return await self._complete(visit, entry, sent, response, stamp)
         judgement = self._judge(visit, sent, response)
@@ -200,6 +206,15 @@ class Forwarder:
             self.origin_requests += 1
             raise
         self.origin_requests += 1
+        inclusion = visit.inclusion
+        if visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
+            try:
+                make_readable(response, visit.route.esi)
+            except UpstreamError:
+                await _discard(response)
+                raise
+        if inclusion is not None and inclusion.ttl is not None:
+            response.fields = with_lifetime(response.fields, inclusion.ttl)
         skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
         response.response_time += skew
         response.request_time += skew
@@ -237,7 +252,7 @@ class Forwarder:
             fields = vary_on_encoding(fields)
         nominated = nominated_values(terms.vary, sent)
         tags = _tags(response.fields, policy.tag_fields)
-        return Filling(
+        filling = Filling(
             response.status,
             fields,
             terms,
@@ -247,6 +262,8 @@ class Forwarder:
             extent=extent,
             withheld=[field for field in end_to_end(response.fields) if field[0] in terms.omit] if terms.omit else [],
         )
+        filling.esi = visit.route.esi.applies(response.status, response.fields)
+        return filling
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
         """Take the body in, for all readers and for the store."""
@@ -292,7 +309,7 @@ class Forwarder:
             whole = len(parts) == 1 and parts[0][0] == 0 and len(parts[0][1]) == total
             status, body, parts = (200, parts[0][1], None) if whole else (206, b"", parts)
             length = total  # type: ignore[assignment]
-        elif len(body) < visit.route.compression.min_bytes:
+        elif len(body) < visit.route.compression.min_bytes and not filling.esi:
             terms.transform = False
         entry = Entry(
             visit.key,
@@ -307,6 +324,10 @@ class Forwarder:
             parts=parts,
             length=length,
         )
+        if filling.esi:
+            entry.esi = True
+            entry.program = compile_body(body, first(fields, b"content-type"))
+            entry.cost += entry.program.size
         filling.entry = entry
         filling.purged = self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp)
         if not filling.purged:
@@ -381,6 +402,8 @@ class Forwarder:
             length=entry.length,
         )
         fresh.codings = entry.codings
+        fresh.esi, fresh.program, fresh.packed, fresh.version = entry.esi, entry.program, entry.packed, entry.version
+        fresh.cost += entry.program.size if entry.program is not None else 0
         fresh.cost += sum(len(copy) for copy in entry.codings.values() if copy)
         if self.ledger.is_hit(fresh.key, fresh.route, fresh.tags, stamp):
             return fresh
@@ -423,6 +446,10 @@ class Forwarder:
                 trailers=request.trailers,
             ),
         )
+        if request.method == b"GET" and response.status == 206 and _is_part_of_page(visit, response):
+            await _discard(response)
+            visit.whole = True
+            return await self.relay(visit, entry)
         if request.method not in SAFE and 200 <= response.status < 400:
             tags = _tags(response.fields, visit.route.policy.tag_fields)
             visit.overtaken = self.ledger.is_hit(key, visit.route.name, tags, stamp)
@@ -506,7 +533,13 @@ def _without_client(visit: Visit) -> Visit:
     """The same question, asked by ourselves."""
     copy = Visit(visit.request, visit.route, visit.key[2], visit.started, visit.request_id)
     copy.interim = None
+    copy.inclusion = visit.inclusion
     return copy
+
+
+def _is_part_of_page(visit: Visit, response: OriginResponse) -> bool:
+    """A part of what is to be assembled: of no use to anybody. Asked for once more, whole; an origin that sends a part again is left to the rules of parts."""
+    return not visit.whole and visit.route.esi.applies(200, response.fields)
 
 
 def _confirms(response: OriginResponse, entry: Entry) -> bool:
@@ -520,7 +553,7 @@ def _conditions(visit: Visit, entry: Entry | None) -> Fields:
 
     Without something stored: the client's single range goes through, since a part can be stored too; anything else is fetched whole.
     """
-    wanted = first(visit.request.fields, b"range")
+    wanted = first(visit.request.fields, b"range") if not visit.whole else None
     if entry is None or (entry.parts is not None and wanted is not None):
         if wanted is None or parse_range(wanted) is None:
             return []

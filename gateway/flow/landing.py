@@ -21,11 +21,25 @@ class Filling:
     fields      what is kept of the header section
     withheld    fields that a qualified no-cache or private names: for the client that it was fetched for, not for the store. RFC 9111 §5.2.2.4, §5.2.2.7
     extent      for a 206: (start, stop, complete length) as Content-Range has it
+    esi         it asks to be assembled
     purged      a purge overtook it: delivered, not kept
     entry       the stored response, once the body is whole; None until then, and when it was not stored after all
     """
 
-    __slots__ = ("entry", "extent", "fields", "length", "nominated", "purged", "spool", "status", "tags", "terms", "withheld")
+    __slots__ = (
+        "entry",
+        "esi",
+        "extent",
+        "fields",
+        "length",
+        "nominated",
+        "purged",
+        "spool",
+        "status",
+        "tags",
+        "terms",
+        "withheld",
+    )
 
     def __init__(
         self,
@@ -50,6 +64,7 @@ class Filling:
         self.spool = Spool()
         self.entry: Entry | None = None
         self.purged = False
+        self.esi = False
 
 
 class Landing:

@@ -23,12 +23,14 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError, UpstreamUnavailable
-from gateway.flow.deliver import MAX_INLINE, NOT_IN_304, compress, deliver, wants_part_of
+from gateway.flow.composite import UNKNOWN, piece_of_filling
+from gateway.flow.deliver import MAX_INLINE, NOT_IN_304, compress, deliver, may_compress, wants_part_of
 from gateway.flow.forward import Forwarder
 from gateway.flow.landing import Filling, Flight, Landing, dispose
 from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
+from gateway.flow.weave import Guests, Template, Weaver, compile_body, template_of
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
@@ -69,6 +71,7 @@ class Page:
         *,
         soft_grace: float = 60.0,
         server_timing: bool = False,
+        guests: Guests | None = None,
     ) -> None:
         self.routes = routes
         self.store = store
@@ -86,6 +89,7 @@ class Page:
         self._second = -1
         self._packing: set[tuple[int, bytes]] = set()
         self._shelf = store.shelf
+        self.weaver = Weaver(self, routes, store.shelf, ledger, clock, server=self.server, guests=guests, grow=store.grow)
 
     # ------------------------------------------------------------------------------------------------ everything is in memory
 
@@ -106,9 +110,21 @@ class Page:
         if entry is None or entry.ready_second != int(now) or entry.checked != self.ledger.sequence or now >= entry.fresh_until:
             return None
         ready: Response | None = entry.ready.get(accept if entry.transform else None)
+        if ready is not None and ready.guards and not self._are_there(ready.guards, now):
+            return None
         if ready is not None and entry.frequency < MAX_FREQUENCY:
             entry.frequency += 1
         return ready
+
+    def _are_there(self, entries: tuple[Entry, ...], now: float) -> bool:
+        """All that a rendered page consists of is still stored, fresh, and left alone by purges."""
+        sequence = self.ledger.sequence
+        for entry in entries:
+            if entry.queue is None or now >= entry.fresh_until or entry.checked != sequence:
+                return False
+            if entry.frequency < MAX_FREQUENCY:
+                entry.frequency += 1
+        return True
 
     def answer_now(self, request: Request, now: float) -> Response | None:
         """The answer, when it needs nothing but this process's memory; None otherwise. Never awaits, never raises for what a client sends.
@@ -142,23 +158,41 @@ class Page:
         decision = plan(entry, visit.ask, now)
         if not isinstance(decision, Reuse) or decision.refresh:
             return None
+        if decision.entry.esi:
+            return self._woven_now(visit, decision, now)
         if not wants_part_of(decision.entry, request, now) or self._lacks_large_copy(decision.entry, visit) is not None:
             return None
         return self._from_cache(visit, decision, now)
+
+    def _woven_now(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
+        """A page whose template is in memory; None unless all of it is."""
+        entry = decision.entry
+        facts, member = self._hit(visit, decision, now)
+        response = self.weaver.now(visit, entry, now, facts, member)
+        if response is not None:
+            if entry.frequency < MAX_FREQUENCY:
+                entry.frequency += 1
+            if self.server_timing:
+                response.add(b"server-timing", b"cache;desc=hit")
+            if response.guards and not decision.stale and not any(name in STEERING for name, _ in visit.request.fields):
+                self._remember(entry, visit, response, now)
+        return response
+
+    def _hit(self, visit: Visit, decision: Reuse, now: float) -> tuple[Facts, bytes]:
+        """What is told of an answer from a stored response, and our member of Cache-Status."""
+        facts = Facts(visit.route.name, "hit", request_id=visit.request_id)
+        facts.stale = decision.stale
+        facts.ttl = ttl = int(decision.entry.fresh_until - now)
+        if decision.stale:
+            facts.detail = "stale-while-revalidate" if decision.refresh else "stale"
+        return facts, encode_hit(self.server, ttl, facts.detail.encode("ascii"))
 
     def _from_cache(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
         entry, request = decision.entry, visit.request
         if entry.frequency < MAX_FREQUENCY:
             entry.frequency += 1
-        facts = Facts(visit.route.name, "hit")
-        facts.stale = decision.stale
-        member = None
-        if decision.stale:
-            facts.detail = "stale-while-revalidate" if decision.refresh else "stale"
-            member = encode_hit(self.server, int(entry.fresh_until - now), facts.detail.encode("ascii"))
-        response = deliver(
-            entry, request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
-        )
+        facts, member = self._hit(visit, decision, now)
+        response = self._delivered(visit, entry, now, facts, member)
         if response is not None and self.server_timing:
             response.add(b"server-timing", b"cache;desc=hit")
         if (
@@ -210,11 +244,11 @@ class Page:
             entry = group.get(values)
             if entry is None and b"accept-language" in names:
                 entry = _in_best_language(group, names, visit)
-            if entry is not None and self._is_wanted(entry, now) and (best is None or entry.date > best.date):
+            if entry is not None and self.is_wanted(entry, now) and (best is None or entry.date > best.date):
                 best = entry
         return best
 
-    def _is_wanted(self, entry: Entry, now: float) -> bool:
+    def is_wanted(self, entry: Entry, now: float) -> bool:
         """Whether purges since the last look have left it alone; a hard one removes it, a soft one makes it stale."""
         if entry.checked == self.ledger.sequence:
             return True
@@ -251,6 +285,11 @@ class Page:
             visit = self.recognise(request)
         except BadRequest as error:
             return self.refuse(request, error)
+        return await self.attend(visit)
+
+    async def attend(self, visit: Visit) -> Response:
+        """The answer to a request that has its route: a client's, or that of a page that includes it."""
+        request = visit.request
         method = request.method
         if method not in (b"GET", b"HEAD"):
             if method in (b"OPTIONS", b"TRACE") and first(request.fields, b"max-forwards") == b"0":
@@ -260,12 +299,17 @@ class Page:
             return await self._relayed(visit, ForwardReason.BYPASS, detail=Reason.ROUTE_BYPASS.value)
         if request.has_body or wants_upgrade(request):
             return await self._relayed(visit, ForwardReason.BYPASS)
+        if visit.inclusion is not None and visit.inclusion.no_store:
+            return await self._relayed(visit, ForwardReason.REQUEST, detail=Reason.REQUEST_NO_STORE.value)
         for _ in range(_ROUNDS):
             now = self.clock()
             _, decision = self.look(visit, now)
             if isinstance(decision, Reuse) and wants_part_of(decision.entry, request, now):
                 if decision.refresh:
                     self.forwarder.refresh(visit, decision.entry)
+                if self._is_page(visit, decision.entry):
+                    facts, member = self._hit(visit, decision, now)
+                    return await self._woven(visit, decision.entry, facts, member)
                 await self._pack(decision.entry, visit)
                 response = self._from_cache(visit, decision, now)
                 if response is not None:
@@ -291,7 +335,7 @@ class Page:
         landing = await self._landing(visit, flight, entry, own=own)
         if landing is None:
             if entry is not None and self._may_stand_in(entry):
-                return self._stand_in(visit, entry, reason, "slow-origin", 0)
+                return await self._stand_in(visit, entry, reason, "slow-origin", 0)
             return await self._relayed(visit, reason, detail="collapse-timeout")
         if landing.error is not None:
             return self._error(visit, landing.error, reason.value)
@@ -308,7 +352,7 @@ class Page:
             return None  # it was for somebody else alone
         assert landing.response is not None
         detail = landing.reason.value if landing.reason else ""
-        return self._passed_on(visit, landing.response, reason.value, detail)
+        return await self._passed_on(visit, landing.response, reason.value, detail)
 
     async def _landing(self, visit: Visit, flight: Flight, entry: Entry | None, *, own: bool) -> Landing | None:
         """What the flight came to; None when it takes too long.
@@ -368,7 +412,7 @@ class Page:
     ) -> Response | None:
         """Deliver a stored response that the origin was asked about."""
         if landing.stale:
-            return self._stand_in(visit, entry, reason, landing.stale, landing.fwd_status)
+            return await self._stand_in(visit, entry, reason, landing.stale, landing.fwd_status)
         now = self.clock()
         facts = self._facts(visit, reason.value, landing)
         facts.collapsed = not own
@@ -382,8 +426,13 @@ class Page:
             stored=facts.stored,
             collapsed=not own,
         )
+        if self._is_page(visit, entry):
+            return await self._woven(visit, entry, facts, member)
         await self._pack(entry, visit)
-        return deliver(
+        return self._delivered(visit, entry, now, facts, member)
+
+    def _delivered(self, visit: Visit, entry: Entry, now: float, facts: Facts, member: bytes) -> Response | None:
+        response = deliver(
             entry,
             visit.request,
             visit.route.compression,
@@ -393,8 +442,11 @@ class Page:
             member=member,
             grow=self.store.grow,
         )
+        if response is not None and visit.inclusion is not None:
+            response.source = entry
+        return response
 
-    def _stand_in(self, visit: Visit, entry: Entry, reason: ForwardReason, why: str, fwd_status: int) -> Response | None:
+    async def _stand_in(self, visit: Visit, entry: Entry, reason: ForwardReason, why: str, fwd_status: int) -> Response | None:
         """A stale response in the place of one that the origin could not give."""
         now = self.clock()
         facts = Facts(visit.route.name, "hit", detail=why, request_id=visit.request_id)
@@ -408,16 +460,45 @@ class Page:
             ttl=int(entry.fresh_until - now),
             detail=why.replace("_", "-"),
         )
-        return deliver(
-            entry,
-            visit.request,
-            visit.route.compression,
-            now,
-            server=self.server,
-            facts=facts,
-            member=member,
-            grow=self.store.grow,
-        )
+        if self._is_page(visit, entry):
+            return await self._woven(visit, entry, facts, member)
+        return self._delivered(visit, entry, now, facts, member)
+
+    # ------------------------------------------------------------------------------------------------ pages with holes
+
+    def fresh(self, visit: Visit, now: float) -> Entry | None:
+        """A stored, whole, fresh 200 that answers visit, for a page that includes it."""
+        if visit.route.bypass or visit.request.has_body:
+            return None
+        decision = plan(self._select(self._shelf(visit.key), visit, now), visit.ask, now)
+        if not isinstance(decision, Reuse) or decision.stale:
+            return None
+        entry = decision.entry
+        if entry.status != 200 or entry.parts is not None:
+            return None
+        if entry.frequency < MAX_FREQUENCY:
+            entry.frequency += 1
+        return entry
+
+    def failed(self, visit: Visit, error: GatewayError, reason: str) -> Response:
+        """The answer for a page that could not be assembled."""
+        return self._error(visit, error, reason)
+
+    @staticmethod
+    def _is_page(visit: Visit, entry: Entry) -> bool:
+        """It is to be assembled: it asks for that, or the include that brings it does."""
+        if entry.esi:
+            return True
+        inclusion = visit.inclusion
+        return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, entry.fields(), forced=True)
+
+    async def _woven(self, visit: Visit, entry: Entry, facts: Facts, member: bytes) -> Response:
+        if entry.program is None:  # asked for by an include only
+            entry.program = compile_body(entry.body, first(entry.fields(), b"content-type"))
+            self.store.grow(entry, entry.program.size)
+        return await self.weaver.weave(visit, template_of(entry, self.clock()), facts, member)
+
+    # ------------------------------------------------------------------------------------------------ from the origin
 
     async def _from_filling(
         self, visit: Visit, filling: Filling, landing: Landing, reason: ForwardReason, *, own: bool
@@ -440,6 +521,9 @@ class Page:
             if isinstance(filling.spool.error, UpstreamError):
                 await reader.aclose()
                 return self._error(visit, filling.spool.error, reason.value)
+        forced = visit.inclusion is not None and visit.inclusion.esi
+        if filling.esi or (forced and visit.route.esi.applies(filling.status, filling.fields, forced=True)):
+            return await self._woven_of_filling(visit, filling, facts, member, reader, now)
         response = self._of_filling(visit, filling, facts, member, reader, now, own=own)
         if own:
             for name, value in filling.withheld:
@@ -447,6 +531,20 @@ class Page:
         if reader is not None and response.body is not reader:
             await reader.aclose()
         return response
+
+    async def _woven_of_filling(
+        self, visit: Visit, filling: Filling, facts: Facts, member: bytes, reader: SpoolReader | None, now: float
+    ) -> Response:
+        """The page from its first octets on, while it is being stored."""
+        if filling.entry is not None and filling.spool.done:
+            if reader is not None:
+                await reader.aclose()
+            facts.stored = filling.entry.queue is not None
+            return await self._woven(visit, filling.entry, facts, member)
+        template = Template(
+            filling.status, filling.fields, piece_of_filling(filling, now), chunks=reader, transform=filling.terms.transform
+        )
+        return await self.weaver.weave(visit, template, facts, member)
 
     def _of_filling(
         self, visit: Visit, filling: Filling, facts: Facts, member: bytes, reader: SpoolReader | None, now: float, *, own: bool
@@ -456,9 +554,7 @@ class Page:
         as_sent = own and filling.extent is not None  # the part that this client asked the origin for
         if entry is not None and filling.spool.done and not as_sent:
             facts.stored = entry.queue is not None
-            response = deliver(
-                entry, request, visit.route.compression, now, server=self.server, facts=facts, member=member, grow=self.store.grow
-            )
+            response = self._delivered(visit, entry, now, facts, member)
             if response is not None:
                 return response
         age = max(0, int(now - filling.terms.born))
@@ -475,7 +571,9 @@ class Page:
         if filling.extent is not None:
             start, stop, complete = filling.extent
             block += b"content-range: bytes %d-%d/%s\r\n" % (start, stop - 1, b"*" if complete is None else b"%d" % complete)
-        return Response(filling.status, block, reader, facts, length=filling.length)
+        response = Response(filling.status, block, reader, facts, length=filling.length)
+        response.source = filling
+        return response
 
     async def _relayed(self, visit: Visit, reason: ForwardReason, entry: Entry | None = None, *, detail: str = "") -> Response:
         """The response for this client alone."""
@@ -489,9 +587,9 @@ class Page:
                 made = await self._from_filling(visit, filling, Landing(response=response), reason, own=True)
                 assert made is not None
                 return made
-        return self._passed_on(visit, response, reason.value, detail)
+        return await self._passed_on(visit, response, reason.value, detail)
 
-    def _passed_on(self, visit: Visit, response: OriginResponse, reason: str, detail: str) -> Response:
+    async def _passed_on(self, visit: Visit, response: OriginResponse, reason: str, detail: str) -> Response:
         policy = visit.route.policy
         hidden = {b"content-length", b"surrogate-control", b"weft-cache-control", b"trailer", *policy.tag_fields}
         fields = [field for field in end_to_end(response.fields) if field[0] not in hidden]
@@ -501,7 +599,16 @@ class Page:
         facts.origin = visit.route.origin_name
         facts.origin_time = response.response_time - response.request_time
         facts.fwd_status = response.status
-        fields.append((b"cache-status", encode_member(self.server, reason, detail=detail)))
+        member = encode_member(self.server, reason, detail=detail)
+        inclusion = visit.inclusion
+        if visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
+            plain = b"no-transform" not in (joined(fields, b"cache-control") or b"").lower()
+            transform = may_compress(response.status, fields, None, visit.route.compression, transform=plain)
+            template = Template(response.status, fields, UNKNOWN, chunks=response.body, transform=transform)
+            if response.body is None:
+                return self.weaver.head_only(template, facts, member)
+            return await self.weaver.weave(visit, template, facts, member)
+        fields.append((b"cache-status", member))
         if response.tunnel is not None:  # said by whoever switches, hop by hop. RFC 9110 §7.8
             fields += [(b"connection", b"Upgrade"), (b"upgrade", first(response.fields, b"upgrade") or b"")]
         length = response.length

@@ -9,6 +9,8 @@ from __future__ import annotations
 from gateway.cache.key import Crowd, Key
 from gateway.cache.plan import NO_WISHES, Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
+from gateway.flow.esi_rules import CAPABILITY
+from gateway.flow.inclusion import Inclusion
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import connection_options, end_to_end
@@ -28,6 +30,8 @@ OVERRIDES = frozenset(
         # who asks: said anew below
         b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip", b"forwarded", b"true-client-ip", b"x-client-ip", b"x-cluster-client-ip",
         b"x-forwarded-by", b"x-forwarded", b"forwarded-for", b"client-ip",
+        # who assembles: ours to say, or a client could have pages sent with their markup
+        b"surrogate-capability",
     }
 )  # fmt: skip
 """Request fields that never come from a client. CWE-444, CWE-525; list gathered from web-cache-poisoning reports."""
@@ -50,10 +54,11 @@ class Identity:
 class Visit:
     """A request that has found its route: what every later step works on.
 
-    overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before.
+    overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
+    whole: a part would be of no use, whatever the client asks for.
     """
 
-    __slots__ = ("ask", "interim", "key", "overtaken", "request", "request_id", "route", "started")
+    __slots__ = ("ask", "inclusion", "interim", "key", "overtaken", "request", "request_id", "route", "started", "whole")
 
     def __init__(self, request: Request, route: Route, target: bytes, started: float, request_id: str) -> None:
         self.request = request
@@ -64,6 +69,8 @@ class Visit:
         self.started = started
         self.request_id = request_id
         self.overtaken = False
+        self.inclusion: Inclusion | None = None
+        self.whole = False
 
     @property
     def crowd(self) -> Crowd:
@@ -91,6 +98,8 @@ def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions:
     if shared:
         fields = [field for field in _normalised(fields, route) if field[0] not in _OURS_TO_SAY]
         fields += conditions
+    elif visit.whole:
+        fields = [field for field in fields if field[0] not in _OURS_TO_SAY]
     host = route.host_header or request.host or route.authority  # HTTP/1.0 may have none
     if request.method in (b"OPTIONS", b"TRACE"):
         fields = [(name, _one_less(value) if name == b"max-forwards" else value) for name, value in fields]
@@ -103,6 +112,8 @@ def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions:
         fields.append((identity.request_id_field, visit.request_id.encode("ascii")))
     if identity.forwarded:
         fields += _forwarded(request)
+    if route.esi.mode != "off":
+        fields.append(CAPABILITY)
     return fields
 
 

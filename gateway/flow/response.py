@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from gateway.cache.collapse import SpoolReader
-from gateway.cache.entry import decode_block
+from gateway.cache.entry import Entry, decode_block
 from gateway.semantics.message import Fields
 from gateway.upstream.origin import OriginBody, Tunnel
 
@@ -36,6 +36,7 @@ class Facts:
     origin      name of the origin asked, "" when none was
     origin_time seconds until its response head was there
     fwd_status  its status; 0 when none came
+    includes, includes_failed   of a page that was assembled; tree: each of them, for who may see it
     """
 
     __slots__ = (
@@ -43,6 +44,8 @@ class Facts:
         "collapsed",
         "detail",
         "fwd_status",
+        "includes",
+        "includes_failed",
         "log_ready",
         "log_tail",
         "origin",
@@ -53,6 +56,7 @@ class Facts:
         "route",
         "stale",
         "stored",
+        "tree",
         "ttl",
     )
 
@@ -68,6 +72,9 @@ class Facts:
         self.collapsed = False
         self.stale = False
         self.ttl = 0
+        self.includes = 0
+        self.includes_failed = 0
+        self.tree: object = None
         # ---- kept here by telemetry, for responses that are sent many times
         self.cell: object = None
         self.log_tail: bytes | None = None
@@ -83,9 +90,11 @@ class Response:
     length      octets of the content when known; declared also where body is None for HEAD
     trailers    trailer fields, complete when the iterator has ended
     tunnel      for 101: the connection to the origin
+    source      what it was made from, for a page that includes it: a stored response, what the weaver left, or None
+    guards      stored responses that must still be there, and fresh, for this one to be sent once more; () for one that stands for itself
     """
 
-    __slots__ = ("_head", "block", "body", "facts", "length", "status", "trailers", "tunnel")
+    __slots__ = ("_head", "block", "body", "facts", "guards", "length", "source", "status", "trailers", "tunnel")
 
     def __init__(
         self,
@@ -105,6 +114,8 @@ class Response:
         self.length = len(body) if isinstance(body, bytes) else length
         self.trailers = trailers
         self.tunnel = tunnel
+        self.source: object = None
+        self.guards: tuple[Entry, ...] = ()
         self._head: bytes | None = None
 
     @property

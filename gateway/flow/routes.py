@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.key import QueryRule
+from gateway.flow.esi_rules import EsiRules
 from gateway.upstream.origin import Origin
 
 __all__ = ["Compression", "Route", "Routes"]
@@ -49,6 +50,7 @@ class Route:
         "bypass",
         "collapse_timeout",
         "compression",
+        "esi",
         "host",
         "host_header",
         "languages",
@@ -77,6 +79,7 @@ class Route:
         authority: str = "",
         stale_wait: float = 1.0,
         collapse_timeout: float = 30.0,
+        esi: EsiRules | None = None,
     ) -> None:
         self.name = name
         self.origin = origin
@@ -91,6 +94,7 @@ class Route:
         self.authority = authority.encode("ascii")
         self.stale_wait = stale_wait
         self.collapse_timeout = collapse_timeout
+        self.esi = esi or EsiRules()
         self._path = path.encode("ascii")
         self._path_slash = self._path if self._path.endswith(b"/") else self._path + b"/"
 

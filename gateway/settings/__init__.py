@@ -2,13 +2,14 @@
 
     weft.toml  <  environment WEFT_CACHE__MEMORY__MAX_BYTES  <  flags          nothing else
 
-`origins`, `caching`, `edge` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
+`origins`, `caching`, `assembly`, `edge` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
 `shape` looks at the tree from outside. `layers` reads the three places, `loading` joins them, `faults` words what was wrong.
 `documents` writes docs/settings.md and the JSON schema. Only app.py and the commands read settings: below, there are arguments.
 """
 
 from __future__ import annotations
 
+from gateway.settings.assembly import Esi, EsiOverrides
 from gateway.settings.caching import Cache, CacheOverrides, Compress, Memory, Query, Route, Store
 from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server
 from gateway.settings.loading import Loaded, load, read
@@ -22,6 +23,8 @@ __all__ = [
     "CacheOverrides",
     "Compress",
     "Debug",
+    "Esi",
+    "EsiOverrides",
     "Health",
     "Limits",
     "Loaded",

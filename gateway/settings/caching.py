@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from gateway.settings.assembly import EsiOverrides
 from gateway.settings.units import (
     Bytes,
     Count,
@@ -199,4 +200,5 @@ class Route(Section):
     path: PathPrefix = leaf("/", "Path prefix it is for; /blog means /blog and what is below it, not /blogroll.")
     origin: str = leaf("", "Name in origins; empty means upstream.")
     cache: CacheOverrides = leaf(CacheOverrides(), "What this route says differently from cache.")
+    esi: EsiOverrides = leaf(EsiOverrides(), "What this route says differently from esi.")
     query: Query | None = leaf(None, "Its query rules, in place of those of query.")

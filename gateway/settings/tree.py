@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, PlainSerializer
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
 from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server
 from gateway.settings.origins import Upstream
@@ -34,6 +35,7 @@ class Settings(BaseSettings, Section):
     routes: tuple[Route, ...] = leaf((), "Parts of the site with an origin or rules of their own.")
     query: Query = leaf(Query(), "Query rules where a route has none.")
     cache: Cache = leaf(Cache(), "What is stored and for how long.")
+    esi: Esi = leaf(Esi(), "Pages that are assembled from fragments.")
     proxy: Proxy = leaf(Proxy(), "What is believed of those in front and told to those behind.")
     purge: Purge = leaf(Purge(), "Who may purge.")
     debug: Debug = leaf(Debug(), "What a response says about how it came to be.")
@@ -59,6 +61,10 @@ class Settings(BaseSettings, Section):
     def cache_of(self, route: Route | None) -> Cache:
         """The cache rules of a route, or of what no route claims."""
         return route.cache.over(self.cache) if route is not None else self.cache
+
+    def esi_of(self, route: Route | None) -> Esi:
+        """The rules of assembly of a route, or of what no route claims."""
+        return route.esi.over(self.esi) if route is not None else self.esi
 
     def query_of(self, route: Route | None) -> Query:
         """The query rules of a route, or of what no route claims."""

@@ -29,6 +29,7 @@ from pydantic_core import CoreSchema, core_schema
 __all__ = [
     "Bytes",
     "CidrNetwork",
+    "CookieName",
     "Count",
     "FieldName",
     "Glob",
@@ -166,6 +167,7 @@ RequestPath = Annotated[str, _matching(r"|/[!-~]*", "a path that begins with /, 
 Pseudonym = Annotated[str, _matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", "a token such as weft, or HOST without a port")]
 PathPrefix = Annotated[str, _matching(r"/[!-\"$->@-~]*", "a path that begins with / and has neither ? nor # nor blanks")]
 FieldName = Annotated[str, _matching(r"[!#$%&'*+.^_`|~0-9a-z-]+", "a field name such as surrogate-key", fold=True)]
+CookieName = Annotated[str, _matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}", "a cookie's name")]
 Language = Annotated[str, _matching(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*", "a language tag such as en or pt-BR")]
 MediaType = Annotated[
     str, _matching(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)", "a media type such as text/html or text/*", fold=True)

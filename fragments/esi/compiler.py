@@ -1,0 +1,400 @@
+"""Nodes → steps. Here expressions are read, texts are joined, and what can't work is reported instead of run.
+
+A page may come in pieces: `compile` may be called for one batch of nodes after the other, `finish` makes the program of all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar, assert_never
+
+from fragments.esi import nodes as node
+from fragments.esi.errors import EsiError, Place, ProblemList, Span
+from fragments.esi.expressions import Expression, Interpolation, parse_expression, parse_interpolation
+from fragments.esi.parser import DEFAULT_LIMITS, ParseLimits, Parser
+from fragments.esi.program import (
+    Assign,
+    Attempt,
+    Branch,
+    Break,
+    Evaluate,
+    Fetch,
+    Function,
+    InlineFragment,
+    Loop,
+    Program,
+    Return,
+    Static,
+    Step,
+    Steps,
+    Text,
+    Write,
+)
+from fragments.esi.values import Context
+
+__all__ = ["Compiler", "compile_page", "context_of"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ITEM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\{(.+)\}", re.DOTALL)
+_SECONDS = re.compile(r"\s*(\d{1,9})\s*(s|m|h|d|ms)?\s*")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_SCRIPT = re.compile(rb"<(/?)script(?=[\s/>])", re.IGNORECASE)
+_SCRIPT_HELD = 8  # octets of the last text that may be the beginning of such a tag
+
+# Fields that the page's author may not set: framing, routing, and who the visitor is.
+_UNTOUCHABLE = frozenset(
+    {
+        "host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "proxy-connection",
+        "cookie", "authorization", "proxy-authorization", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via",
+        "range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "expect", "surrogate-capability",
+    }
+)  # fmt: skip
+
+T = TypeVar("T", Expression, Interpolation)
+
+
+def context_of(media_type: str) -> Context:
+    """How text from a request is to be escaped in a page of that media type."""
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind in ("application/json", "application/ld+json") or kind.endswith("+json"):
+        return Context.JSON
+    if "javascript" in kind or "ecmascript" in kind:
+        return Context.SCRIPT
+    if kind in ("text/plain", "text/csv"):
+        return Context.TEXT
+    if kind.endswith(("/xml", "+xml")) and kind != "application/xhtml+xml":
+        return Context.XML
+    return Context.HTML
+
+
+class Compiler:
+    """One page. context: how request text is escaped in it. page: its octets, for the lines of problems; b"" when they are not at hand."""
+
+    def __init__(self, parser: Parser, context: Context = Context.HTML, page: bytes = b"") -> None:
+        self.parser = parser
+        self.context = context
+        self.page = page
+        self._problems = ProblemList(DEFAULT_LIMITS.max_problems)
+        self.functions: dict[str, Function] = {}
+        self.inlines: dict[str, InlineFragment] = {}
+        self.reads: set[tuple[str, str]] = set()
+        self.size = 0
+        self._known: set[str] = set()
+        self._in_script = False
+        self._tail = b""
+        self._in_function = False
+        self._loops = 0
+
+    def compile(self, nodes: Iterable[node.Node]) -> Steps:
+        """The steps of some top-level nodes, in order. Never raises for what a page says."""
+        return self._steps(nodes, interpolate=False)
+
+    def finish(self, steps: Steps) -> Program:
+        """The program of all steps that were compiled."""
+        return Program(
+            steps,
+            functions=self.functions,
+            inlines=self.inlines,
+            problems=tuple(sorted([*self.parser.problems, *self._problems.problems], key=lambda problem: problem.span)),
+            reads=frozenset(self.reads),
+            found=self.parser.found,
+            size=self.size,
+        )
+
+    # ---------------------------------------------------------------- nodes
+
+    def _steps(self, nodes: Iterable[node.Node], *, interpolate: bool) -> Steps:
+        steps: list[Step] = []
+        for item in nodes:
+            step = self._step(item, interpolate=interpolate)
+            if step is None:
+                continue
+            for one in step if isinstance(step, tuple) else (step,):
+                if isinstance(one, Static) and steps and isinstance(steps[-1], Static):
+                    steps[-1] = Static(steps[-1].data + one.data)
+                else:
+                    steps.append(one)
+        self.size += 120 * len(steps)
+        return tuple(steps)
+
+    def _step(self, item: node.Node, *, interpolate: bool) -> Step | Steps | None:  # noqa: C901, PLR0911 - one line for each kind
+        match item:
+            case node.Text():
+                return self._text(item.data, item.span, interpolate=interpolate)
+            case node.Verbatim():
+                return self._text(item.data, item.span, interpolate=False)
+            case node.Vars():
+                if item.expression is not None:
+                    return self._text(item.expression.encode("utf-8", "surrogateescape"), item.span, interpolate=True)
+                return self._steps(item.body, interpolate=True)
+            case node.Include():
+                return self._include(item, interpolate=interpolate)
+            case node.Eval():
+                return self._eval(item)
+            case node.Inline():
+                self._inline(item)
+                return None
+            case node.Try():
+                return self._try(item, interpolate=interpolate)
+            case node.Choose():
+                return self._choose(item, interpolate=interpolate)
+            case node.Assign():
+                return self._assign(item)
+            case node.Foreach():
+                return self._foreach(item, interpolate=interpolate)
+            case node.Break():
+                if not self._loops:
+                    self._report("misplaced-element", "break stands outside foreach", item.span)
+                    return None
+                return Break()
+            case node.Function():
+                self._function(item)
+                return None
+            case node.Return():
+                if not self._in_function:
+                    self._report("misplaced-element", "return stands outside function", item.span)
+                    return None
+                value = self._expression(item.value, item.span)
+                return Return(value) if value is not None else None
+            case node.When():
+                return None  # stands in its choose
+        assert_never(item)
+
+    def _text(self, data: bytes, span: Span, *, interpolate: bool) -> Steps:
+        self._watch_scripts(data)
+        if not interpolate or b"$" not in data:
+            self.size += len(data)
+            return (Static(data),)
+        text = data.decode("utf-8", "surrogateescape")
+        found = self._read(lambda: parse_interpolation(text, functions=self._known), span)
+        if found is None:
+            return (Static(data),)
+        context = Context.SCRIPT if self._in_script and self.context is Context.HTML else self.context
+        steps: list[Step] = []
+        dynamic: list[bytes | Expression] = [
+            part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in found.parts
+        ]
+        if all(isinstance(part, bytes) for part in dynamic):
+            steps.append(Static(b"".join(part for part in dynamic if isinstance(part, bytes))))
+        else:
+            steps.append(Write(tuple(dynamic), context))
+        self.size += len(data)
+        return tuple(steps)
+
+    def _watch_scripts(self, data: bytes) -> None:
+        """Follow whether we are inside <script>: text of a request is escaped otherwise there."""
+        window = self._tail + data
+        for found in _SCRIPT.finditer(window):
+            self._in_script = not found[1]
+        self._tail = window[-_SCRIPT_HELD:]
+
+    def _include(self, item: node.Include, *, interpolate: bool) -> Step | None:
+        if self._in_function:
+            self._report("misplaced-element", "include stands inside function, where nothing can be fetched", item.span)
+            return None
+        fetch = self._fetch(item.attributes, item.span)
+        if fetch is None:
+            return None
+        if item.body is not None:
+            fetch.fallback = self._steps(item.body, interpolate=interpolate)
+        return fetch
+
+    def _eval(self, item: node.Eval) -> Step | None:
+        if self._in_function:
+            self._report("misplaced-element", "eval stands inside function, where nothing can be fetched", item.span)
+            return None
+        fetch = self._fetch(item.attributes, item.span)
+        return Evaluate(fetch) if fetch is not None else None
+
+    def _fetch(self, attributes: dict[str, str], span: Span) -> Fetch | None:
+        src = self._attribute(attributes["src"], span)
+        if src is None:
+            return None
+        fetch = Fetch(src, span)
+        if "alt" in attributes:
+            fetch.alt = self._attribute(attributes["alt"], span)
+        fetch.optional = self._choice(attributes, "onerror", ("continue",), span) == "continue"
+        fetch.required = self._choice(attributes, "required", ("true", "yes", "false", "no"), span) in ("true", "yes")
+        fetch.no_store = self._choice(attributes, "no-store", ("on", "true", "yes", "off", "false", "no"), span) in (
+            "on",
+            "true",
+            "yes",
+        )
+        fetch.esi = self._choice(attributes, "dca", ("esi", "none"), span) == "esi"
+        fetch.ttl = self._seconds(attributes, "ttl", 1.0, span)
+        fetch.maxwait = self._seconds(attributes, "maxwait", 0.001, span)
+        method = self._choice(attributes, "method", ("GET", "POST"), span)
+        fetch.method = method or "GET"
+        if "entity" in attributes:
+            if fetch.method != "POST":
+                self._report("unknown-attribute", "entity belongs to method='POST'", span, severity="warning")
+            else:
+                fetch.entity = self._attribute(attributes["entity"], span)
+        fetch.set_fields = self._header(attributes, "setheader", span)
+        fetch.add_fields = self._header(attributes, "appendheader", span)
+        if (dropped := attributes.get("removeheader")) is not None and self._is_ours_to_set(
+            dropped.strip(), "removeheader", span
+        ):
+            fetch.drop_fields = (dropped.strip().lower(),)
+        self.size += 300
+        return fetch
+
+    def _header(self, attributes: dict[str, str], name: str, span: Span) -> tuple[tuple[str, Text], ...]:
+        """`Name: value`, or `Name=value`, as Akamai has both."""
+        given = attributes.get(name)
+        if given is None:
+            return ()
+        found = re.match(r"([^:=\s]+)\s*[:=]\s*", given)
+        if found is None or not self._is_ours_to_set(found[1], name, span):
+            if found is None:
+                self._report("bad-attribute", f"{name}: expected 'Name: value', got {given[:80]!r}", span)
+            return ()
+        value = self._attribute(given[found.end() :], span)
+        return ((found[1].lower(), value),) if value is not None else ()
+
+    def _is_ours_to_set(self, field: str, attribute: str, span: Span) -> bool:
+        if _FIELD_NAME.fullmatch(field) is not None and field.lower() not in _UNTOUCHABLE:
+            return True
+        self._report("unsupported", f"{attribute} may not touch the field {field[:80]!r}", span, severity="unsupported")
+        return False
+
+    def _choice(self, attributes: dict[str, str], name: str, allowed: tuple[str, ...], span: Span) -> str | None:
+        given = attributes.get(name)
+        if given is None:
+            return None
+        for word in allowed:
+            if given.strip().lower() == word.lower():
+                return word
+        self._report("bad-attribute", f"{name}: expected {' or '.join(allowed)}, got {given[:80]!r}", span)
+        return None
+
+    def _seconds(self, attributes: dict[str, str], name: str, unit: float, span: Span) -> float | None:
+        """A length of time: digits with s, m, h, d or ms; without a unit, `unit` seconds each (maxwait counts milliseconds)."""
+        given = attributes.get(name)
+        if given is None:
+            return None
+        found = _SECONDS.fullmatch(given)
+        if found is None:
+            self._report("bad-attribute", f"{name}: expected a number with s, m, h, d or ms, got {given[:80]!r}", span)
+            return None
+        return int(found[1]) * (_UNITS[found[2]] if found[2] else unit)
+
+    def _inline(self, item: node.Inline) -> None:
+        fetchable = self._choice(item.attributes, "fetchable", ("yes", "no"), item.span) == "yes"
+        steps = self._steps(item.body, interpolate=False)
+        text = b"".join(step.data for step in steps if isinstance(step, Static))
+        if fetchable and not all(isinstance(step, Static) for step in steps):
+            self._report("unsupported", "inline fetchable='yes' holds other ESI elements: only this page can use it", item.span)
+            fetchable = False
+        name = item.attributes["name"]
+        self.inlines.setdefault(name, InlineFragment(name, steps, text, item.span, fetchable=fetchable))
+
+    def _try(self, item: node.Try, *, interpolate: bool) -> Step:
+        attempt = self._steps(item.attempt, interpolate=interpolate)
+        otherwise = self._steps(item.except_, interpolate=interpolate)
+        return Attempt(attempt, otherwise, blocks=_assigns(attempt) or _assigns(otherwise))
+
+    def _choose(self, item: node.Choose, *, interpolate: bool) -> Step:
+        whens = []
+        for when in item.whens:
+            test = self._expression(when.test, when.span)
+            steps = self._steps(when.body, interpolate=interpolate)
+            if test is not None:  # a test that can't be read is false: the page goes on with the next
+                whens.append((test, when.matchname, steps))
+        return Branch(tuple(whens), self._steps(item.otherwise or (), interpolate=interpolate))
+
+    def _assign(self, item: node.Assign) -> Step | None:
+        name, key = item.name.strip(), None
+        if (found := _ITEM.fullmatch(name)) is not None:
+            name = found[1]
+            key = self._expression(found[2], item.span)
+            if key is None:
+                return None
+        if _NAME.fullmatch(name) is None:
+            self._report("bad-attribute", f"assign: expected a name of letters, digits and _, got {name[:80]!r}", item.span)
+            return None
+        text = item.value
+        if text is None:
+            text = b"".join(part.data for part in item.body or () if isinstance(part, node.Text | node.Verbatim)).decode(
+                "utf-8", "surrogateescape"
+            )
+        value = self._expression(text.strip(), item.span)
+        return Assign(name, key, value) if value is not None else None
+
+    def _foreach(self, item: node.Foreach, *, interpolate: bool) -> Step | None:
+        collection = self._expression(item.collection, item.span)
+        self._loops += 1
+        steps = self._steps(item.body, interpolate=interpolate)
+        self._loops -= 1
+        return Loop(item.item or "item", collection, steps) if collection is not None else None
+
+    def _function(self, item: node.Function) -> None:
+        if self._in_function:
+            self._report("misplaced-element", "function stands inside function", item.span)
+            return
+        self._known.add(item.name)  # before its body: it may call itself
+        self._in_function, loops, self._loops = True, self._loops, 0
+        steps = self._steps(item.body, interpolate=False)
+        self._in_function, self._loops = False, loops
+        self.functions[item.name] = Function(item.name, steps)
+
+    # ---------------------------------------------------------------- expressions
+
+    def _expression(self, text: str, span: Span) -> Expression | None:
+        return self._read(lambda: parse_expression(text, functions=self._known), span)
+
+    def _attribute(self, text: str, span: Span) -> Text | None:
+        found = self._read(lambda: parse_interpolation(text, functions=self._known), span)
+        return Text(found.parts) if found is not None else None
+
+    def _read(self, parse: Callable[[], T], span: Span) -> T | None:
+        try:
+            found = parse()
+        except EsiError as error:
+            self._report(error.code, error.message, span, severity="unsupported" if error.code == "unsupported" else "error")
+            return None
+        self.reads.update(found.items)
+        self.reads.update((name, "") for name in found.whole)
+        self.size += 200
+        return found
+
+    def _report(self, code: str, message: str, span: Span, *, severity: str = "error") -> None:
+        if not self._problems.is_full:
+            self._problems.add(code, message, self._place(span.start), span.end, severity)
+
+    def _place(self, offset: int) -> Place:
+        """Line and column 0 while the page streams: nobody reads them then."""
+        if not self.page:
+            return Place(offset, 0, 0)
+        return Place(offset, self.page.count(b"\n", 0, offset) + 1, offset - self.page.rfind(b"\n", 0, offset))
+
+
+def compile_page(page: bytes, context: Context = Context.HTML, limits: ParseLimits = DEFAULT_LIMITS) -> Program:
+    """A page at hand, as a program. Never raises."""
+    parser = Parser(limits=limits)
+    compiler = Compiler(parser, context, page)
+    nodes = [*parser.feed(page), *parser.close()]
+    return compiler.finish(compiler.compile(nodes))
+
+
+def _assigns(steps: Steps) -> bool:
+    """Whether a variable may be another one afterwards."""
+    for step in steps:
+        match step:
+            case Assign() | Evaluate():
+                return True
+            case Branch():
+                if _assigns(step.otherwise) or any(_assigns(body) for _, _, body in step.whens):
+                    return True
+                if any(name for _, name, _ in step.whens):
+                    return True
+            case Loop():
+                return True  # its item stays behind
+            case Attempt():
+                if step.blocks:
+                    return True
+            case _:
+                continue
+    return False

@@ -1,0 +1,123 @@
+"""Whether a response is a page to be assembled, and what the site allows there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from gateway.semantics.message import Fields, first, joined
+
+__all__ = ["CAPABILITY", "EsiRules", "asks_for_esi"]
+
+CAPABILITY = (b"surrogate-capability", b'weft="Surrogate/1.0 ESI/1.0"')
+"""How we say to origins that we assemble. Edge Architecture Specification §3.1."""
+
+_CONTENT = re.compile(rb'(?:^|[,;\s])content\s*=\s*"([^"]*)"', re.IGNORECASE)
+
+
+class EsiRules:
+    """What a route says of ESI.
+
+    mode            "auto": pages that ask for it; "always": every page of these types; "off"
+    types           media types that are looked at, exact or ending in /*
+    lenient         a page goes out without includes that can't be had
+    deadline        seconds that a page's includes may take together
+    max_depth, max_includes, max_parallel   of one page
+    max_fragment_bytes  longer fragments are not spliced in; max_page_bytes: of a compressed page, decoded
+    cookies         names that variables may read; None: all
+    request_fields  what of the client's request reaches includes of our own site; others get guest_fields
+    cookies_from    path prefixes of includes whose Set-Cookie reaches the client
+    strip           ESI markup in pages that are not processed is taken out
+    """
+
+    __slots__ = (
+        "_families",
+        "_types",
+        "cookies",
+        "cookies_from",
+        "deadline",
+        "guest_fields",
+        "lenient",
+        "max_depth",
+        "max_fragment_bytes",
+        "max_includes",
+        "max_page_bytes",
+        "max_parallel",
+        "mode",
+        "request_fields",
+        "strip",
+    )
+
+    def __init__(
+        self,
+        mode: str = "auto",
+        *,
+        types: Sequence[str] = (
+            "text/*",
+            "application/xhtml+xml",
+            "application/xml",
+            "application/json",
+            "application/javascript",
+        ),
+        lenient: bool = False,
+        deadline: float = 2.0,
+        max_depth: int = 5,
+        max_includes: int = 256,
+        max_parallel: int = 32,
+        max_fragment_bytes: int = 4 << 20,
+        max_page_bytes: int = 32 << 20,
+        cookies: Collection[str] | None = None,
+        request_fields: Sequence[str] = ("accept-language", "authorization", "cookie", "user-agent"),
+        guest_fields: Sequence[str] = ("accept-language",),
+        cookies_from: Sequence[str] = (),
+        strip: bool = False,
+    ) -> None:
+        self.mode = mode
+        self._types = frozenset(name.encode("ascii") for name in types if not name.endswith("/*"))
+        self._families = tuple(name[:-1].encode("ascii") for name in types if name.endswith("/*"))
+        self.lenient = lenient
+        self.deadline = deadline
+        self.max_depth = max_depth
+        self.max_includes = max_includes
+        self.max_parallel = max_parallel
+        self.max_fragment_bytes = max_fragment_bytes
+        self.max_page_bytes = max_page_bytes
+        self.cookies = frozenset(cookies) if cookies is not None else None
+        self.request_fields = frozenset(name.encode("ascii") for name in request_fields)
+        self.guest_fields = frozenset(name.encode("ascii") for name in guest_fields)
+        self.cookies_from = tuple(prefix.encode("ascii") for prefix in cookies_from)
+        self.strip = strip
+
+    def suits(self, content_type: bytes | None) -> bool:
+        """Whether content of that type is looked at."""
+        if not content_type:
+            return False
+        media = content_type.partition(b";")[0].strip().lower()
+        return media in self._types or media.startswith(self._families)
+
+    def why_not(self, status: int, fields: Fields, *, forced: bool = False) -> str:
+        """What speaks against assembling a response, for people; "" when it is to be.
+
+        forced: the include that brings it says dca="esi".
+        """
+        if self.mode == "off":
+            return "esi.mode is off"
+        if not (forced or self.mode == "always" or asks_for_esi(fields)):
+            return 'the response has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
+        if status < 200 or status in (204, 205, 206, 304):
+            return f"a {status} has no whole page"
+        if not self.suits(first(fields, b"content-type")):
+            return "its type is none of esi.types"
+        return ""
+
+    def applies(self, status: int, fields: Fields, *, forced: bool = False) -> bool:
+        """Whether to assemble a response."""
+        return self.mode != "off" and not self.why_not(status, fields, forced=forced)
+
+
+def asks_for_esi(fields: Fields) -> bool:
+    """`Surrogate-Control: content="ESI/1.0"`. Edge Architecture Specification §2.3."""
+    value = joined(fields, b"surrogate-control")
+    if value is None:
+        return False
+    return any(word.startswith(b"ESI/1.") for found in _CONTENT.findall(value) for word in found.split())
