@@ -33,9 +33,9 @@ from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
 from gateway.endpoints.traffic import Traffic
 from gateway.error_page import error_page
-from gateway.flow.esi_rules import EsiRules
+from gateway.flow.assembly.guest_routes import GuestRoutes
+from gateway.flow.assembly.rules import EsiRules
 from gateway.flow.forward import Forwarder
-from gateway.flow.guest_routes import GuestRoutes
 from gateway.flow.page import Page
 from gateway.flow.purging import Purger
 from gateway.flow.recognise import Identity

@@ -216,7 +216,7 @@ def _what_is_done(gateway: Gateway, visit: Visit) -> Found:
         return {"plan": "forward", "reason": "bypass", "text": "goes to the origin as it is: cache.mode is bypass on this route"}
     shelf = gateway.store.shelf(visit.key)
     held = sum(1 for _ in shelf.entries()) if shelf is not None else 0
-    entry, decision = gateway.page.look(visit, now)
+    entry, decision = gateway.page.lookup.look(visit, now)
     return _plan(decision, entry, request, now) | {"held": held}
 
 
@@ -288,7 +288,7 @@ def _about_the_answer(
 
 
 def _about_the_stored(gateway: Gateway, visit: Visit, asked: OriginRequest, case: Case, terms: Stored) -> Found:
-    entry, _ = gateway.page.look(visit, gateway.clock())
+    entry, _ = gateway.page.lookup.look(visit, gateway.clock())
     about: Found = {
         "vary": [
             {"field": _text(name), "value": None if value is None else _text(value)}

@@ -95,7 +95,7 @@ class Traffic:
             visit = self.page.recognise(request)
         except BadRequest:
             return  # refused before it had a key
-        entry, _ = self.page.look(visit, self.clock())
+        entry, _ = self.page.lookup.look(visit, self.clock())
         lines = [
             f"key={key_text(visit.key)}",
             f"route={facts.route}",

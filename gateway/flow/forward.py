@@ -22,11 +22,11 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
+from gateway.flow.assembly.readable import make_readable, with_lifetime
+from gateway.flow.assembly.template import compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
-from gateway.flow.readable import make_readable, with_lifetime
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
-from gateway.flow.weave import compile_body
 from gateway.semantics.conditional import is_strong, is_weak_match
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end

@@ -17,31 +17,31 @@ from collections.abc import Callable, Iterator
 from gateway.cache.collapse import SpoolReader
 from gateway.cache.entry import Entry, encode_block
 from gateway.cache.memory_store import MAX_FREQUENCY
-from gateway.cache.plan import Forward, ForwardReason, Plan, Refuse, Reuse, plan
+from gateway.cache.plan import Forward, ForwardReason, Refuse, Reuse, plan
 from gateway.cache.policy import Reason
-from gateway.cache.purges import Ledger, Verdict
+from gateway.cache.purges import Ledger
 from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
-from gateway.errors import BadRequest, GatewayError, UpstreamError, UpstreamUnavailable
-from gateway.flow.composite import UNKNOWN, piece_of_filling
-from gateway.flow.deliver import MAX_INLINE, NOT_IN_304, compress, deliver, may_compress, wants_part_of
+from gateway.errors import BadRequest, GatewayError, UpstreamError
+from gateway.flow.assembly.composite import UNKNOWN, piece_of_filling
+from gateway.flow.assembly.template import Template, compile_body, template_of
+from gateway.flow.assembly.weaver import Guests, Weaver
+from gateway.flow.deliver import NOT_IN_304, deliver, may_compress, wants_part_of
 from gateway.flow.forward import Forwarder
 from gateway.flow.landing import Filling, Flight, Landing, dispose
+from gateway.flow.lookup import Lookup
+from gateway.flow.own_answers import SERVER, ErrorPage, OwnAnswers
+from gateway.flow.packing import Packing
 from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
-from gateway.flow.weave import Guests, Template, Weaver, compile_body, template_of
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, Request, first, joined
-from gateway.semantics.negotiation import best_language, preferred_coding
+from gateway.semantics.message import Request, first, joined
 from gateway.upstream.origin import OriginResponse
 
-__all__ = ["STEERING", "ErrorPage", "Page"]
-
-ErrorPage = Callable[[int, str, str, bytes | None], tuple[bytes, bytes]]
-"""(status, reason, request id, Accept) → (media type, content)."""
+__all__ = ["STEERING", "Page"]
 
 STEERING = frozenset(CONDITIONAL) | {b"cache-control", b"pragma", b"authorization", b"range", b"weft-debug"}
 """Request fields that make an answer from memory anything but the plain one."""
@@ -79,15 +79,14 @@ class Page:
         self.forwarder = forwarder
         self.identity = identity
         self.clock = clock
-        self.error_page = error_page
+        self.own = OwnAnswers(error_page, clock, identity.request_id_field)
         self.request_ids = request_ids
-        self.soft_grace = soft_grace
         self.server_timing = server_timing
-        self.server = b"Weft"
-        self._codings: dict[tuple[Route, bytes | None], bytes | None] = {}
+        self.server = SERVER
+        self.lookup = Lookup(store, ledger, soft_grace)
+        self.packing = Packing(store)
         self._rendered: list[Entry] = []  # entries with answers rendered in _second
         self._second = -1
-        self._packing: set[tuple[int, bytes]] = set()
         self._shelf = store.shelf
         self.weaver = Weaver(self, routes, store.shelf, ledger, clock, server=self.server, guests=guests, grow=store.grow)
 
@@ -154,13 +153,13 @@ class Page:
         if first(request.fields, b"weft-debug") is not None or wants_upgrade(request):
             return None
         visit = Visit(request, route, target, now, "")
-        entry = self._select(shelf, visit, now)
+        entry = self.lookup.select(shelf, visit, now)
         decision = plan(entry, visit.ask, now)
         if not isinstance(decision, Reuse) or decision.refresh:
             return None
         if decision.entry.esi:
             return self._woven_now(visit, decision, now)
-        if not wants_part_of(decision.entry, request, now) or self._lacks_large_copy(decision.entry, visit) is not None:
+        if not wants_part_of(decision.entry, request, now) or self.packing.lacks_large_copy(decision.entry, visit) is not None:
             return None
         return self._from_cache(visit, decision, now)
 
@@ -221,52 +220,6 @@ class Page:
         if len(entry.ready) < _SPELLINGS:
             entry.ready[accept] = response
 
-    def _coding(self, route: Route, accept: bytes | None) -> bytes | None:
-        """preferred_coding, remembered: browsers send a handful of values."""
-        name = (route, accept)
-        try:
-            return self._codings[name]
-        except KeyError:
-            if len(self._codings) > 10_000:
-                self._codings.clear()
-            coding = self._codings[name] = preferred_coding(accept, route.compression.codings)
-            return coding
-
-    # ------------------------------------------------------------------------------------------------ lookup
-
-    def _select(self, shelf: Shelf | None, visit: Visit, now: float) -> Entry | None:
-        """The stored response that suits the request, still wanted; the newest when several do. RFC 9111 §4.1."""
-        if shelf is None:
-            return None
-        best = None
-        for names, group in list(shelf.groups.items()):
-            values = selecting_values(names, visit.request, visit.route)
-            entry = group.get(values)
-            if entry is None and b"accept-language" in names:
-                entry = _in_best_language(group, names, visit)
-            if entry is not None and self.is_wanted(entry, now) and (best is None or entry.date > best.date):
-                best = entry
-        return best
-
-    def is_wanted(self, entry: Entry, now: float) -> bool:
-        """Whether purges since the last look have left it alone; a hard one removes it, a soft one makes it stale."""
-        if entry.checked == self.ledger.sequence:
-            return True
-        verdict = self.ledger.verdict(entry)
-        if verdict is Verdict.HARD:
-            self.store.drop(entry)
-            return False
-        if verdict is Verdict.SOFT:
-            entry.soften(now, self.soft_grace)
-        return True
-
-    def look(self, visit: Visit, now: float) -> tuple[Entry | None, Plan]:
-        """Lookup and plan, as `answer` and `weft explain` use them."""
-        shelf = self._shelf(visit.key)
-        entry = self._select(shelf, visit, now)
-        others = entry is None and shelf is not None and bool(shelf.groups)  # a purge may just have emptied it
-        return entry, plan(entry, visit.ask, now, others=others)
-
     def recognise(self, request: Request) -> Visit:
         """Route, key and wishes of a request. Raises BadRequest."""
         route = self.routes.find(request.host, request.target)
@@ -293,7 +246,7 @@ class Page:
         method = request.method
         if method not in (b"GET", b"HEAD"):
             if method in (b"OPTIONS", b"TRACE") and first(request.fields, b"max-forwards") == b"0":
-                return self._last_recipient(visit)
+                return self.own.last_recipient(request, visit.route.name, visit.request_id)
             return await self._relayed(visit, ForwardReason.METHOD)
         if visit.route.bypass:
             return await self._relayed(visit, ForwardReason.BYPASS, detail=Reason.ROUTE_BYPASS.value)
@@ -301,16 +254,21 @@ class Page:
             return await self._relayed(visit, ForwardReason.BYPASS)
         if visit.inclusion is not None and visit.inclusion.no_store:
             return await self._relayed(visit, ForwardReason.REQUEST, detail=Reason.REQUEST_NO_STORE.value)
+        return await self._look_and_ask(visit)
+
+    async def _look_and_ask(self, visit: Visit) -> Response:
+        """A GET or HEAD that the cache may answer: look, ask, and look again when somebody else's fetch did not suit."""
+        request, method = visit.request, visit.request.method
         for _ in range(_ROUNDS):
             now = self.clock()
-            _, decision = self.look(visit, now)
+            _, decision = self.lookup.look(visit, now)
             if isinstance(decision, Reuse) and wants_part_of(decision.entry, request, now):
                 if decision.refresh:
                     self.forwarder.refresh(visit, decision.entry)
                 if self._is_page(visit, decision.entry):
                     facts, member = self._hit(visit, decision, now)
                     return await self._woven(visit, decision.entry, facts, member)
-                await self._pack(decision.entry, visit)
+                await self.packing.pack(decision.entry, visit)
                 response = self._from_cache(visit, decision, now)
                 if response is not None:
                     return response
@@ -428,7 +386,7 @@ class Page:
         )
         if self._is_page(visit, entry):
             return await self._woven(visit, entry, facts, member)
-        await self._pack(entry, visit)
+        await self.packing.pack(entry, visit)
         return self._delivered(visit, entry, now, facts, member)
 
     def _delivered(self, visit: Visit, entry: Entry, now: float, facts: Facts, member: bytes) -> Response | None:
@@ -470,7 +428,7 @@ class Page:
         """A stored, whole, fresh 200 that answers visit, for a page that includes it."""
         if visit.route.bypass or visit.request.has_body:
             return None
-        decision = plan(self._select(self._shelf(visit.key), visit, now), visit.ask, now)
+        decision = plan(self.lookup.select(self._shelf(visit.key), visit, now), visit.ask, now)
         if not isinstance(decision, Reuse) or decision.stale:
             return None
         entry = decision.entry
@@ -483,6 +441,10 @@ class Page:
     def failed(self, visit: Visit, error: GatewayError, reason: str) -> Response:
         """The answer for a page that could not be assembled."""
         return self._error(visit, error, reason)
+
+    def is_wanted(self, entry: Entry, now: float) -> bool:
+        """Whether purges since the last look have left it alone."""
+        return self.lookup.is_wanted(entry, now)
 
     @staticmethod
     def _is_page(visit: Visit, entry: Entry) -> bool:
@@ -621,53 +583,19 @@ class Page:
             response.status, encode_block(fields), body, facts, length=length, trailers=trailers, tunnel=response.tunnel
         )
 
-    # ------------------------------------------------------------------------------------------------ answers of our own
+    # ------------------------------------------------------------------------------------------------ what they share
 
     def refuse(self, request: Request, error: GatewayError) -> Response:
         """The answer to a request that does not get as far as a route."""
-        visit_id = next(self.request_ids)
-        facts = Facts("", "error" if error.status >= 500 else "refused", detail=error.reason, request_id=visit_id)
-        return self._error_response(request, error, facts)
+        facts = Facts("", "error" if error.status >= 500 else "refused", detail=error.reason, request_id=next(self.request_ids))
+        return self.own.error(request, error, facts)
 
     def _error(self, visit: Visit, error: GatewayError, reason: str) -> Response:
         facts = Facts(
             visit.route.name, "refused" if reason == "refused" else "error", detail=error.reason, request_id=visit.request_id
         )
         facts.origin = visit.route.origin_name
-        return self._error_response(visit.request, error, facts)
-
-    def _error_response(self, request: Request, error: GatewayError, facts: Facts) -> Response:
-        media, content = self.error_page(error.status, error.reason, facts.request_id, first(request.fields, b"accept"))
-        fields: Fields = [
-            (b"date", format_date(self.clock())),
-            (b"content-type", media),
-            (b"cache-control", b"no-store"),
-            (self.identity.request_id_field, facts.request_id.encode("ascii")),
-        ]
-        if error.fault == "upstream":
-            fields.append((b"proxy-status", b"%s; error=%s" % (self.server, error.reason.encode("ascii"))))  # RFC 9209 §2
-        if isinstance(error, UpstreamUnavailable):
-            fields.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-        fields.append(
-            (
-                b"cache-status",
-                encode_member(
-                    self.server, "bypass" if error.fault == "downstream" else "uri-miss", detail=error.reason.replace("_", "-")
-                ),
-            )
-        )
-        body = None if request.method == b"HEAD" else content
-        return Response(error.status, encode_block(fields), body, facts, length=len(content))
-
-    def _last_recipient(self, visit: Visit) -> Response:
-        """OPTIONS or TRACE that may go no further than here. RFC 9110 §7.6.2. TRACE is not echoed: it would show what proxies before us added."""
-        options = visit.request.method == b"OPTIONS"
-        fields = [(b"date", format_date(self.clock())), (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
-        fields.append((b"cache-status", encode_member(self.server, ForwardReason.METHOD.value, detail="max-forwards")))
-        facts = Facts(
-            visit.route.name, "refused" if not options else "bypass", detail="max-forwards", request_id=visit.request_id
-        )
-        return Response(204 if options else 405, encode_block(fields), b"" if not options else None, facts)
+        return self.own.error(visit.request, error, facts)
 
     def _facts(self, visit: Visit, outcome: str, landing: Landing) -> Facts:
         facts = Facts(visit.route.name, outcome, request_id=visit.request_id)
@@ -675,43 +603,3 @@ class Page:
         facts.origin_time = landing.origin_time
         facts.fwd_status = landing.fwd_status
         return facts
-
-    # ------------------------------------------------------------------------------------------------ large compressed copies
-
-    def _lacks_large_copy(self, entry: Entry, visit: Visit) -> bytes | None:
-        """The coding of a compressed copy that this request wants, that is not made yet, and that is too large to make in between."""
-        if not entry.transform or len(entry.body) <= MAX_INLINE or first(visit.request.fields, b"range") is not None:
-            return None
-        coding = self._coding(visit.route, joined(visit.request.fields, b"accept-encoding"))
-        return coding if coding is not None and coding not in entry.codings else None
-
-    async def _pack(self, entry: Entry, visit: Visit) -> None:
-        """Make a large compressed copy in a thread; who asks meanwhile gets the plain form."""
-        coding = self._lacks_large_copy(entry, visit)
-        if coding is None or (id(entry), coding) in self._packing:
-            return
-        self._packing.add((id(entry), coding))
-        try:
-            copy = await asyncio.to_thread(compress, entry.body, coding, visit.route.compression)
-        finally:
-            self._packing.discard((id(entry), coding))
-        entry.codings[coding] = copy
-        if copy is not None:
-            self.store.grow(entry, len(copy))
-
-
-def _in_best_language(group: dict[tuple[bytes | None, ...], Entry], names: tuple[bytes, ...], visit: Visit) -> Entry | None:
-    """A stored response in the one language that the client puts first, everything else being equal.
-
-    The origin has shown that it has that language; it would choose it again. RFC 9111 §4.1 with RFC 9110 §12.5.4.
-    """
-    best = best_language(first(visit.request.fields, b"accept-language"))
-    if best is None:
-        return None
-    place = names.index(b"accept-language")
-    wanted = selecting_values(names, visit.request, visit.route)
-    for nominated, entry in group.items():
-        same = nominated[:place] == wanted[:place] and nominated[place + 1 :] == wanted[place + 1 :]
-        if same and entry.language is not None and entry.language.lower() == best:
-            return entry
-    return None

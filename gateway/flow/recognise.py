@@ -9,8 +9,8 @@ from __future__ import annotations
 from gateway.cache.key import Crowd, Key
 from gateway.cache.plan import NO_WISHES, Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
-from gateway.flow.esi_rules import CAPABILITY
-from gateway.flow.inclusion import Inclusion
+from gateway.flow.assembly.inclusion import Inclusion
+from gateway.flow.assembly.rules import CAPABILITY
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import connection_options, end_to_end

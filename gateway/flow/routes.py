@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.key import QueryRule
-from gateway.flow.esi_rules import EsiRules
+from gateway.flow.assembly.rules import EsiRules
 from gateway.upstream.origin import Origin
 
 __all__ = ["Compression", "Route", "Routes"]

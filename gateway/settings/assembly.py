@@ -46,7 +46,7 @@ class Esi(Section):
 
     mode: EsiMode = leaf(
         "auto",
-        'auto assembles what asks for it with Surrogate-Control: content="ESI/1.0"; always every page of these types; off nothing.',
+        'When pages are assembled: auto, where they ask for it with Surrogate-Control: content="ESI/1.0"; always, every page of these types; off.',
     )
     types: tuple[MediaType, ...] = leaf(
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from gateway.cache.freshness import CachePolicy
-from gateway.flow.esi_rules import EsiRules
+from gateway.flow.assembly.rules import EsiRules
 from gateway.flow.routes import Compression, Route
 from gateway.upstream.guests import GuestOrigins, parse_authority
 from gateway.upstream.origin import OriginRequest, OriginResponse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from gateway.errors import UpstreamMalformed
-from gateway.flow.esi_rules import EsiRules
+from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.decoding import Decoder, DecodingError, TooLarge, decoder_for
 from gateway.semantics.message import Fields, first, joined
 from gateway.upstream.origin import OriginBody, OriginResponse

@@ -10,7 +10,7 @@ from __future__ import annotations
 from urllib.parse import urljoin, urlsplit
 
 from gateway.errors import UpstreamError
-from gateway.flow.esi_rules import EsiRules
+from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.message import Fields
 
 __all__ = ["Destination", "Inclusion", "NotIncluded", "carried_fields", "find_destination"]

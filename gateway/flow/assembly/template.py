@@ -1,0 +1,56 @@
+"""A page to be assembled: compiled, or as its octets come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fragments.esi.compiler import compile_page, context_of
+from fragments.esi.program import Program
+from gateway.cache.entry import Entry
+from gateway.flow.assembly.composite import Piece, piece_of
+from gateway.semantics.message import Fields
+
+__all__ = ["Template", "compile_body", "template_of"]
+
+
+class Template:
+    """A page to be assembled: an entry's program, or octets as they come.
+
+    fields      its header section, as it would go to the client
+    piece       what it says of itself
+    program     compiled; None while chunks come
+    transform   it may be compressed
+    """
+
+    __slots__ = ("chunks", "entry", "fields", "piece", "program", "status", "transform")
+
+    def __init__(
+        self,
+        status: int,
+        fields: Fields,
+        piece: Piece,
+        *,
+        program: Program | None = None,
+        chunks: Any = None,
+        transform: bool,
+        entry: Entry | None = None,
+    ) -> None:
+        self.status = status
+        self.fields = fields
+        self.piece = piece
+        self.program = program
+        self.chunks = chunks
+        self.transform = transform
+        self.entry = entry
+
+
+def compile_body(body: bytes, content_type: bytes | None) -> Program:
+    """A page at hand, compiled for its media type."""
+    return compile_page(body, context_of((content_type or b"").decode("latin-1")))
+
+
+def template_of(entry: Entry, now: float) -> Template:
+    """A stored page as a template. now: epoch seconds."""
+    return Template(
+        entry.status, entry.fields(), piece_of(entry, now), program=entry.program, transform=entry.transform, entry=entry
+    )

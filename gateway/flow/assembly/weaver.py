@@ -1,0 +1,237 @@
+"""Pages with holes, the way in.
+
+now     everything in memory: the page as one answer, no await anywhere
+weave   otherwise. A head goes out with the first octets that are ready
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from fragments.assembly import Fragment, Output
+from fragments.esi.program import Program
+from gateway.cache.entry import Entry
+from gateway.cache.key import Key
+from gateway.errors import GatewayError, UpstreamError
+from gateway.flow.assembly.composite import Piece, piece_of
+from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, carried_fields, find_destination
+from gateway.flow.assembly.template import Template, template_of
+from gateway.flow.assembly.weaving import Weaving
+from gateway.flow.assembly.woven import head_block, whole_response
+from gateway.flow.recognise import Visit
+from gateway.flow.response import Facts, Response
+from gateway.flow.routes import Route, Routes
+from gateway.semantics.message import Fields, Request
+
+__all__ = ["FragmentFailed", "Guests", "Kitchen", "Weaver"]
+
+_OURS = b"/_weft/"
+
+_NOWHERE: tuple[Key, ...] = ((b"", b"", b""),)
+"""In the place of keys: an include that is not of our own site, or not of a fixed address."""
+
+
+class FragmentFailed(UpstreamError):
+    """A page that can't be without something that could not be had. Nothing of it was sent."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = 504 if reason == "deadline" else 502
+
+
+class Guests(Protocol):
+    """Origins of foreign hosts."""
+
+    def route_for(self, scheme: bytes, authority: bytes) -> Route:
+        """Raises UpstreamError for a host that is not listed."""
+
+
+class Kitchen(Protocol):
+    """What the weaver asks of the flow (page.Page is it)."""
+
+    def fresh(self, visit: Visit, now: float) -> Entry | None:
+        """A stored, whole, fresh 200 that answers visit; no await."""
+
+    def is_wanted(self, entry: Entry, now: float) -> bool:
+        """Whether purges since the last look have left it alone."""
+
+    async def attend(self, visit: Visit) -> Response:
+        """The answer to visit, whatever it takes."""
+
+    def failed(self, visit: Visit, error: GatewayError, reason: str) -> Response:
+        """The answer that says that there is none."""
+
+
+class Weaver:
+    """Assembles. One for the process.
+
+    routes, shelf, sequence: where fragments are found without asking; clock: epoch seconds; guests: None where no foreign host may be included.
+    """
+
+    def __init__(
+        self,
+        kitchen: Kitchen,
+        routes: Routes,
+        shelf: Callable[[Key], Any],
+        ledger: Any,
+        clock: Callable[[], float],
+        *,
+        server: bytes,
+        guests: Guests | None = None,
+        grow: Callable[[Entry, int], None] | None = None,
+    ) -> None:
+        self.kitchen = kitchen
+        self.routes = routes
+        self.clock = clock
+        self.server = server
+        self.guests = guests
+        self.own_hosts = frozenset(route.host for route in routes.all if route.host and not route.host.startswith(b"*"))
+        self.outcomes: dict[str, int] = {}
+        self.pages = 0
+        self.problems: dict[str, int] = {}
+        self._shelf = shelf
+        self._ledger = ledger
+        self.grow = grow
+
+    # ---------------------------------------------------------------- from memory
+
+    def now(self, visit: Visit, entry: Entry, now: float, facts: Facts, member: bytes) -> Response | None:
+        """The page, when all of it is in memory and fresh; None otherwise. entry: the template, compiled."""
+        program = entry.program
+        assert isinstance(program, Program)
+        if program.flat is not None:
+            found = self._flat(visit, entry, program, now)
+            if found is not None:
+                outputs, pieces, entries = found
+                self.pages += 1
+                return whole_response(
+                    visit, template_of(entry, now), outputs, pieces, (), facts, member, now, guards=entries, grow=self.grow
+                )
+            return None
+        weaving = Weaving(self, visit, template_of(entry, now), now)
+        weaving.begin()
+        if not weaving.fill_from_memory(now):
+            return None
+        return weaving.whole(facts, member, now)
+
+    def _flat(
+        self, visit: Visit, entry: Entry, program: Program, now: float
+    ) -> tuple[list[Output], list[Piece], tuple[Entry, ...]] | None:
+        assert program.flat is not None
+        texts, fetches = program.flat
+        keys = entry.holes
+        if keys is None:
+            keys = entry.holes = self._keys(entry, [fetch.src.constant or "" for fetch in fetches])
+        if keys is _NOWHERE or len(keys) > visit.route.esi.max_includes:
+            return None
+        authorized, sequence = visit.ask.authorized, self._ledger.sequence
+        outputs: list[Output] = [texts[0]]
+        entries = []
+        for text, key in zip(texts[1:], keys, strict=True):
+            shelf = self._shelf(key)
+            found = shelf.sole if shelf is not None else None
+            if (
+                found is None
+                or found.status != 200
+                or found.esi
+                or found.parts is not None
+                or now >= found.fresh_until
+                or (authorized and not found.shared)
+                or (found.checked != sequence and not self.kitchen.is_wanted(found, now))
+            ):
+                return None
+            if found.frequency < 3:
+                found.frequency += 1
+            entries.append(found)
+            fragment = found.fragment
+            if fragment is None:
+                fragment = found.fragment = Fragment(found.body, found)
+            outputs.append(fragment)
+            outputs.append(text)
+        return outputs, [piece_of(found, now) for found in entries], tuple(entries)
+
+    def _keys(self, entry: Entry, urls: Sequence[str]) -> tuple[Key, ...]:
+        """The primary keys of includes at fixed addresses of our own site; _NOWHERE when one is not such."""
+        scheme, host, target = entry.key
+        keys = []
+        for url in urls:
+            try:
+                place = find_destination(url, scheme, host, target, self.own_hosts)
+            except NotIncluded:
+                return _NOWHERE
+            route = self.routes.find(place.host, place.target)
+            if place.guest or route is None or route.bypass or place.target.startswith(_OURS):
+                return _NOWHERE
+            keys.append((place.scheme, place.host, route.query.apply(place.target) if route.query.changes else place.target))
+        return tuple(keys)
+
+    # ---------------------------------------------------------------- by asking
+
+    async def weave(self, visit: Visit, template: Template, facts: Facts, member: bytes) -> Response:
+        """The page. Its body streams unless everything was at hand before its first octets were."""
+        now = self.clock()
+        weaving = Weaving(self, visit, template, now)
+        try:
+            weaving.begin()
+            weaving.fill_from_memory(now)
+            weaving.start_fetches()
+            whole = visit.inclusion is not None  # nobody sees half a fragment
+            while not (weaving.failure or weaving.finished):
+                if not whole and weaving.has_output and not weaving.waits_for_cookies:
+                    break
+                await weaving.step()
+        except BaseException:
+            await weaving.aclose()
+            raise
+        if weaving.failure:
+            await weaving.aclose()
+            return self.kitchen.failed(visit, FragmentFailed(weaving.failure, weaving.failure), facts.outcome)
+        if weaving.finished:
+            await weaving.aclose()
+            return weaving.whole(facts, member, self.clock())
+        if visit.request.method == b"HEAD":
+            await weaving.aclose()
+        return weaving.streamed(facts, member, self.clock())
+
+    def head_only(self, template: Template, facts: Facts, member: bytes) -> Response:
+        """The answer to HEAD for a page that is not in memory: what can be said without it."""
+        block = head_block(template, b"private, no-store", frozenset(), [], self.clock()) + b"cache-status: %s\r\n" % member
+        return Response(template.status, block, None, facts)
+
+    def visit_of(self, parent: Visit, url: str, inclusion: Inclusion, *, fields: Fields = ()) -> Visit:  # type: ignore[assignment]
+        """The visit that an include of url becomes. fields: the page's own request fields. Raises UpstreamError when it may not be asked for."""
+        scheme, host, target = parent.key
+        place = find_destination(url, scheme, host, target, self.own_hosts)
+        if place.guest:
+            if self.guests is None:
+                raise NotIncluded("the host is not among esi.hosts", "host_not_allowed")
+            route: Route | None = self.guests.route_for(place.scheme, place.host)
+        else:
+            route = self.routes.find(place.host, place.target)
+            if place.target.startswith(_OURS):
+                raise NotIncluded("the gateway has no such fragment", "no_such_fragment")
+        if route is None:
+            raise NotIncluded("no route takes this host and path", "no_route")
+        named = {name for name, _ in fields}
+        carried = [
+            field for field in carried_fields(parent.request.fields, parent.route.esi, guest=place.guest) if field[0] not in named
+        ]
+        request = Request(
+            b"GET", place.target, place.host, [*carried, *fields], scheme=place.scheme, client=parent.request.client
+        )
+        target = route.query.apply(place.target) if route.query.changes else place.target
+        visit = Visit(request, route, target, parent.started, parent.request_id)
+        visit.inclusion = inclusion
+        return visit
+
+    def count(self, outcome: str) -> None:
+        """One include, by what it came to."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+    def count_problem(self, code: str) -> None:
+        """One fault of a page's markup, by its code."""
+        self.problems[code] = self.problems.get(code, 0) + 1
+
+    # ---------------------------------------------------------------- the answer

@@ -1,0 +1,456 @@
+"""One page under way: it finds in memory what is there, has the rest fetched all at once, and gives what is ready in document order.
+
+An include of ours is filled whole before anybody sees it: nothing with a wrong length, an error status or too late is ever spliced in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import random
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from fragments.assembly import Assembler, Budget, Fragment, Hole, Output
+from fragments.esi.compiler import Compiler, context_of
+from fragments.esi.environment import Environment
+from fragments.esi.errors import EsiLimit
+from fragments.esi.parser import Parser
+from fragments.esi.program import Static
+from gateway.cache.entry import Entry
+from gateway.errors import UpstreamError, UpstreamTruncated
+from gateway.flow.assembly.inclusion import Inclusion, NotIncluded
+from gateway.flow.assembly.template import Template
+from gateway.flow.assembly.woven import (
+    Loose,
+    choose_gzip,
+    head_block,
+    octets_of,
+    packed_form,
+    piece_of_fragment,
+    piece_of_response,
+    whole_response,
+)
+from gateway.flow.recognise import Visit
+from gateway.flow.response import Facts, Response
+from gateway.semantics.message import Fields, first, values
+from gateway.semantics.stitching import Stitcher
+
+if TYPE_CHECKING:
+    from gateway.flow.assembly.weaver import Weaver
+
+__all__ = ["Weaving"]
+
+_BUFFERED = 1 << 20
+"""Octets of a page that may wait behind an include before no more of the page is read."""
+_GOOD = frozenset({200, 203, 204})
+
+
+class Weaving:
+    """One page under way."""
+
+    def __init__(self, weaver: Weaver, visit: Visit, template: Template, now: float) -> None:
+        rules = visit.route.esi
+        request = visit.request
+        self.weaver = weaver
+        self.visit = visit
+        self.template = template
+        self.rules = rules
+        self.depth = visit.inclusion.depth if visit.inclusion is not None else 0
+        self.deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
+        content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
+        self.context = context_of(content_type)
+        environment = Environment(
+            request.method.decode("latin-1"),
+            request.host.decode("latin-1"),
+            request.target.decode("latin-1"),
+            request.fields,
+            now=now,
+            random=random,
+            address=request.client,
+            cookies=rules.cookies,
+        )
+        self.assembler = Assembler(
+            environment, lenient=rules.lenient, context=self.context, budget=Budget(holes=rules.max_includes)
+        )
+        self.outputs: list[Output] = []
+        self.cookies: list[bytes] = []
+        self._tasks: dict[asyncio.Task[Any], Hole | None] = {}
+        self._waiting: list[Hole] = []
+        self._gate: asyncio.Semaphore | None = None
+        self._reader: AsyncIterator[bytes] | None = None
+        self._parser: Parser | None = None
+        self._compiler: Compiler | None = None
+        self._buffered = 0
+        self._packer: Stitcher | None = None
+        self._told = False
+        self.broken = ""  # why the template itself ended early
+
+    # ---------------------------------------------------------------- the template
+
+    def begin(self) -> None:
+        """Run what is there of the page."""
+        if self.template.program is not None:
+            self.assembler.run(self.template.program)
+            return
+        self._parser = Parser()
+        self._compiler = Compiler(self._parser, self.context)
+        self._reader = self.template.chunks.__aiter__()
+
+    def _read_more(self) -> None:
+        """Have the next octets of the page read, unless enough of them wait already."""
+        if self._reader is not None and self._buffered < _BUFFERED and None not in self._tasks.values():
+            self._tasks[asyncio.ensure_future(anext(self._reader, None))] = None
+
+    def _take_in(self, chunk: bytes | None) -> None:
+        assert self._parser is not None
+        assert self._compiler is not None
+        nodes = self._parser.feed(chunk) if chunk is not None else self._parser.close()
+        steps = self._compiler.compile(nodes)
+        self.assembler.functions.update(self._compiler.functions)
+        self.assembler.inlines.update(self._compiler.inlines)
+        if chunk is not None:
+            self._buffered += len(chunk)
+        self.assembler.extend(steps)
+        if chunk is None:
+            self._reader = None
+            self.assembler.close()
+
+    # ---------------------------------------------------------------- filling
+
+    @property
+    def failure(self) -> str:
+        """Why there is no page, or no more of it; "" while there is."""
+        return self.broken or self.assembler.failure
+
+    @property
+    def finished(self) -> bool:
+        """All of it has been drained."""
+        self._drain()
+        return self.assembler.finished
+
+    @property
+    def has_output(self) -> bool:
+        """Something could be sent."""
+        self._drain()
+        return any(octets_of(output) for output in self.outputs)
+
+    @property
+    def waits_for_cookies(self) -> bool:
+        """An include whose Set-Cookie belongs into the head is still open, or may still come."""
+        prefixes = self.rules.cookies_from
+        if not prefixes:
+            return False
+        return self._reader is not None or any(hole.is_open and self._may_set_cookie(hole) for hole in self.assembler.holes)
+
+    def _may_set_cookie(self, hole: Hole) -> bool:
+        return hole.url.encode("utf-8", "replace").startswith(self.rules.cookies_from)
+
+    def _drain(self) -> None:
+        self.outputs += self.assembler.drain()
+
+    def fill_from_memory(self, now: float) -> bool:
+        """Answer what memory can answer, as long as that leads to more; True when the page is complete."""
+        while holes := self.assembler.needs():
+            for hole in holes:
+                fragment = self._from_memory(hole, now)
+                if fragment is None:
+                    self._waiting.append(hole)
+                else:
+                    self.assembler.supply(hole, fragment)
+        return not self._waiting and not self.failure and self.finished
+
+    def _from_memory(self, hole: Hole, now: float) -> Fragment | None:
+        fetch = hole.fetch
+        if fetch.method != "GET" or fetch.no_store or fetch.entity is not None:
+            return None
+        try:
+            visit = self._visit(hole)
+        except (UpstreamError, EsiLimit):
+            return None  # said where it is asked for
+        entry = self.weaver.kitchen.fresh(visit, now)
+        if entry is None:
+            return None
+        if entry.esi or fetch.esi:
+            return self._nested_from_memory(visit, entry, now)
+        if len(entry.body) > self.rules.max_fragment_bytes:
+            return None
+        fragment = entry.fragment
+        if not isinstance(fragment, Fragment):
+            fragment = entry.fragment = Fragment(entry.body, entry)
+        return fragment
+
+    def _nested_from_memory(self, visit: Visit, entry: Entry, now: float) -> Fragment | None:
+        if entry.program is None or self.depth + 1 > self.rules.max_depth:
+            return None
+        facts = Facts(visit.route.name, "hit")
+        response = self.weaver.now(visit, entry, now, facts, b"")
+        if response is None or response.status != 200 or not isinstance(response.body, bytes):
+            return None
+        return Fragment(response.body, Loose(piece_of_response(response, now)))
+
+    def start_fetches(self) -> None:
+        """Ask for everything that is open and was not asked for yet."""
+        for hole in self.assembler.needs():
+            self._waiting.append(hole)
+        for hole in self._waiting:
+            if hole.is_open:
+                if self._gate is None:
+                    self._gate = asyncio.Semaphore(self.rules.max_parallel)
+                self._tasks[asyncio.ensure_future(self._fetch(hole))] = hole
+        self._waiting.clear()
+        self._read_more()
+
+    async def step(self) -> None:
+        """Wait for one thing at least: more of the page, or a fragment."""
+        self._read_more()
+        if not self._tasks:
+            if not self.assembler.settled and not self.failure:
+                self.broken = "assembly_stalled"  # a defect of ours; better said than waited for
+            return
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            hole = self._tasks.pop(task)
+            if hole is None:
+                try:
+                    self._take_in(task.result())
+                except UpstreamError as error:
+                    self.broken = error.reason
+                    return
+            else:
+                self.assembler.supply(hole, task.result())
+        self._cancel_dropped()
+        self.start_fetches()
+
+    def _cancel_dropped(self) -> None:
+        if self.assembler.dropped:
+            dropped = set(map(id, self.assembler.dropped))
+            self.assembler.dropped.clear()
+            for task, hole in list(self._tasks.items()):
+                if hole is not None and id(hole) in dropped:
+                    del self._tasks[task]
+                    task.cancel()
+
+    def _visit(self, hole: Hole) -> Visit:
+        fetch = hole.fetch
+        if self.depth + 1 > self.rules.max_depth:
+            raise NotIncluded(f"more than {self.rules.max_depth} includes inside each other", "too_deep")
+        deadline = self.deadline if fetch.maxwait is None else min(self.deadline, monotonic() + fetch.maxwait)
+        inclusion = Inclusion(self.depth + 1, deadline, esi=fetch.esi, ttl=fetch.ttl, no_store=fetch.no_store)
+        if not (fetch.set_fields or fetch.add_fields or fetch.drop_fields or fetch.method != "GET"):
+            return self.weaver.visit_of(self.visit, hole.url, inclusion)
+        return self._particular_visit(hole, inclusion)
+
+    def _particular_visit(self, hole: Hole, inclusion: Inclusion) -> Visit:
+        """With request fields of the page's own, or a POST."""
+        fetch = hole.fetch
+        fields: Fields = []
+        for name, text in (*fetch.set_fields, *fetch.add_fields):
+            value = self.assembler.plain_text(text, hole).encode("utf-8", "surrogateescape")
+            fields.append((name.encode("ascii"), bytes(octet for octet in value if octet >= 0x20 and octet != 0x7F).strip()))
+        visit = self.weaver.visit_of(self.visit, hole.url, inclusion, fields=fields)
+        request = visit.request
+        if fetch.drop_fields:
+            dropped = {name.encode("ascii") for name in fetch.drop_fields}
+            request.fields = [field for field in request.fields if field[0] not in dropped]
+        if fetch.method == "POST":
+            entity = self.assembler.plain_text(fetch.entity, hole) if fetch.entity is not None else ""
+            content = entity.encode("utf-8", "surrogateescape")
+            request.method, request.has_body, request.length, request.body = b"POST", True, len(content), _one(content)
+            if first(request.fields, b"content-type") is None:
+                request.fields.append((b"content-type", b"application/x-www-form-urlencoded"))
+        return visit
+
+    async def _fetch(self, hole: Hole) -> Fragment:
+        """One include, whole, or why not. Raises nothing but CancelledError."""
+        started = monotonic()
+        assert self._gate is not None
+        facts: Facts | None = None
+        try:
+            visit = self._visit(hole)
+            assert visit.inclusion is not None
+            async with self._gate, asyncio.timeout(max(0.0, visit.inclusion.deadline - started)):
+                response = await self.weaver.kitchen.attend(visit)
+                facts = response.facts
+                fragment = await self._collect(hole, response)
+        except TimeoutError:
+            fragment = Fragment.failed("deadline")
+        except UpstreamError as error:
+            fragment = Fragment.failed(error.reason)
+        except EsiLimit:
+            fragment = Fragment.failed("budget_spent")
+        hole.note = (facts, monotonic() - started, fragment.reason)
+        return fragment
+
+    async def _collect(self, hole: Hole, response: Response) -> Fragment:
+        body = response.body
+        if body is None or isinstance(body, bytes):
+            content = body or b""
+        else:
+            chunks, octets = [], 0
+            try:
+                if response.status in _GOOD:
+                    async for chunk in body:
+                        octets += len(chunk)
+                        if octets > self.rules.max_fragment_bytes:
+                            return Fragment.failed("fragment_too_large")
+                        chunks.append(chunk)
+            finally:
+                await body.aclose()
+            content = b"".join(chunks)
+        if response.tunnel is not None:
+            await response.tunnel.aclose()
+        if response.status not in _GOOD:
+            return Fragment.failed(response.facts.detail if response.facts.outcome == "error" else f"status_{response.status}")
+        if len(content) > self.rules.max_fragment_bytes:
+            return Fragment.failed("fragment_too_large")
+        if self.rules.cookies_from and self._may_set_cookie(hole):
+            self.cookies += values(response.fields(), b"set-cookie")
+        source = response.source
+        if isinstance(source, Entry) and source.body is content:
+            return Fragment(content, source)
+        return Fragment(content, Loose(piece_of_response(response, self.weaver.clock())))
+
+    # ---------------------------------------------------------------- the answer
+
+    def whole(self, facts: Facts, member: bytes, now: float) -> Response:
+        """The page, which is finished."""
+        self.weaver.pages += 1
+        self._drain()
+        self._tell(facts)
+        if self._parser is not None:
+            self._count_problems()
+        outputs, used = self.outputs, self.assembler.environment.used
+        pieces = [piece_of_fragment(output, now) for output in outputs if isinstance(output, Fragment)]
+        cookies = [(b"set-cookie", cookie) for cookie in self.cookies]
+        return whole_response(
+            self.visit,
+            self.template,
+            outputs,
+            pieces,
+            used,
+            facts,
+            member,
+            now,
+            extra=cookies,
+            dynamic=True,
+            grow=self.weaver.grow,
+        )
+
+    def streamed(self, facts: Facts, member: bytes, now: float) -> Response:
+        """The page from its first octets on. Nothing is known yet of what comes, so nobody may keep it."""
+        self.weaver.pages += 1
+        cookies = [(b"set-cookie", cookie) for cookie in self.cookies]
+        block = head_block(self.template, b"private, no-store", frozenset(), cookies, now)
+        block += b"cache-status: %s\r\n" % member
+        coding = choose_gzip(self.visit, self.template, 1 << 30)
+        if coding:
+            block += b"content-encoding: gzip\r\n"
+            self._packer = Stitcher()
+        if self.visit.request.method == b"HEAD":
+            self._tell(facts)
+            return Response(self.template.status, block, None, facts)
+        return Response(self.template.status, block, _WovenBody(self, facts), facts)
+
+    def take(self) -> bytes:
+        """What can be sent now."""
+        self._drain()
+        outputs, self.outputs = self.outputs, []
+        if not outputs:
+            return b""
+        self._buffered = max(0, self._buffered - sum(len(output.data) for output in outputs if isinstance(output, Static)))
+        if self._packer is None:
+            return b"".join([octets_of(output) for output in outputs])
+        add, level = self._packer.add, self.visit.route.compression.levels.get(b"gzip", 6)
+        return b"".join([add(packed_form(output, level, None)) for output in outputs])
+
+    def tail(self) -> bytes:
+        """What stands after the last octets of the page."""
+        return self._packer.finish() if self._packer is not None else b""
+
+    def head(self) -> bytes:
+        """What stands before the first."""
+        return self._packer.start() if self._packer is not None else b""
+
+    def _tell(self, facts: Facts) -> None:
+        """The includes in facts and counters, once."""
+        if self._told:
+            return
+        self._told = True
+        holes = self.assembler.holes
+        facts.includes = len(holes)
+        facts.includes_failed = sum(1 for hole in holes if hole.outcome in ("nothing", "failed", "fallback"))
+        facts.tree = holes
+        for hole in holes:
+            self.weaver.count(hole.outcome or "dropped")
+        for _ in self.assembler.problems:
+            self.weaver.count_problem("run")
+
+    def _count_problems(self) -> None:
+        assert self._parser is not None
+        for problem in self._parser.problems:
+            self.weaver.count_problem(problem.code)
+
+    def tell(self, facts: Facts) -> None:
+        """The page is over, to its end or not."""
+        self._tell(facts)
+
+    async def aclose(self) -> None:
+        """Nobody wants the rest."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+            for task in self._tasks:
+                if not task.cancelled():
+                    task.exception()  # noted: nobody asks any more
+        self._tasks.clear()
+        if self.template.chunks is not None:
+            await self.template.chunks.aclose()
+
+
+class _WovenBody:
+    """The page as it gets ready; the OriginBody of a streamed response."""
+
+    __slots__ = ("_ended", "_facts", "_started", "_weaving", "trailers")
+
+    def __init__(self, weaving: Weaving, facts: Facts) -> None:
+        self._weaving = weaving
+        self._facts = facts
+        self._started = False
+        self._ended = False
+        self.trailers: Fields = []
+
+    def __aiter__(self) -> _WovenBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Raises UpstreamTruncated when the page can't go on: the client must see that it is not whole."""
+        weaving = self._weaving
+        while not self._ended:
+            ready = weaving.take()
+            if ready:
+                if not self._started:
+                    self._started = True
+                    ready = weaving.head() + ready
+                return ready
+            if weaving.failure:
+                weaving.tell(self._facts)
+                raise UpstreamTruncated(f"include: {weaving.failure}")
+            if weaving.finished and not weaving.outputs:
+                self._ended = True
+                weaving.tell(self._facts)
+                if tail := weaving.tail():
+                    return tail if self._started else weaving.head() + tail
+                break
+            await weaving.step()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Give up what is under way."""
+        self._weaving.tell(self._facts)
+        await self._weaving.aclose()
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
