@@ -39,6 +39,7 @@ from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
 from gateway.semantics.message import Request, first, joined
+from gateway.telemetry.trace import TraceNode
 from gateway.upstream.origin import OriginResponse
 
 __all__ = ["STEERING", "Page"]
@@ -232,12 +233,13 @@ class Page:
 
     # ------------------------------------------------------------------------------------------------ the rest of the world is needed
 
-    async def answer(self, request: Request) -> Response:
-        """The answer, whatever it takes. Never raises GatewayError: an error is an answer too."""
+    async def answer(self, request: Request, trace: TraceNode | None = None) -> Response:
+        """The answer, whatever it takes. Never raises GatewayError: an error is an answer too. trace: where to note how it came to be."""
         try:
             visit = self.recognise(request)
         except BadRequest as error:
             return self.refuse(request, error)
+        visit.trace = trace
         return await self.attend(visit)
 
     async def attend(self, visit: Visit) -> Response:

@@ -16,6 +16,7 @@ from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import connection_options, end_to_end
 from gateway.semantics.message import Fields, Request, first, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
+from gateway.telemetry.trace import TraceNode
 
 __all__ = ["OVERRIDES", "Identity", "Visit", "has_looped", "origin_fields", "selecting_values", "wants_upgrade"]
 
@@ -55,10 +56,10 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    whole: a part would be of no use, whatever the client asks for.
+    trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
     """
 
-    __slots__ = ("ask", "inclusion", "interim", "key", "overtaken", "request", "request_id", "route", "started", "whole")
+    __slots__ = ("ask", "inclusion", "interim", "key", "overtaken", "request", "request_id", "route", "started", "trace", "whole")
 
     def __init__(self, request: Request, route: Route, target: bytes, started: float, request_id: str) -> None:
         self.request = request
@@ -71,6 +72,7 @@ class Visit:
         self.overtaken = False
         self.inclusion: Inclusion | None = None
         self.whole = False
+        self.trace: TraceNode | None = None
 
     @property
     def crowd(self) -> Crowd:

@@ -36,7 +36,7 @@ class Facts:
     origin      name of the origin asked, "" when none was
     origin_time seconds until its response head was there
     fwd_status  its status; 0 when none came
-    includes, includes_failed   of a page that was assembled; tree: each of them, for who may see it
+    includes, includes_failed   of a page that was assembled
     """
 
     __slots__ = (
@@ -56,7 +56,6 @@ class Facts:
         "route",
         "stale",
         "stored",
-        "tree",
         "ttl",
     )
 
@@ -74,7 +73,6 @@ class Facts:
         self.ttl = 0
         self.includes = 0
         self.includes_failed = 0
-        self.tree: object = None
         # ---- kept here by telemetry, for responses that are sent many times
         self.cell: object = None
         self.log_tail: bytes | None = None

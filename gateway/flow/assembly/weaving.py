@@ -172,22 +172,29 @@ class Weaving:
         if entry is None:
             return None
         if entry.esi or fetch.esi:
-            return self._nested_from_memory(visit, entry, now)
+            return self._nested_from_memory(hole, visit, entry, now)
         if len(entry.body) > self.rules.max_fragment_bytes:
             return None
         fragment = entry.fragment
         if not isinstance(fragment, Fragment):
             fragment = entry.fragment = Fragment(entry.body, entry)
+        self._note(hole, "memory", 200, len(entry.body))
         return fragment
 
-    def _nested_from_memory(self, visit: Visit, entry: Entry, now: float) -> Fragment | None:
+    def _nested_from_memory(self, hole: Hole, visit: Visit, entry: Entry, now: float) -> Fragment | None:
         if entry.program is None or self.depth + 1 > self.rules.max_depth:
             return None
         facts = Facts(visit.route.name, "hit")
         response = self.weaver.now(visit, entry, now, facts, b"")
         if response is None or response.status != 200 or not isinstance(response.body, bytes):
             return None
+        self._note(hole, "memory", 200, len(response.body))
         return Fragment(response.body, Loose(piece_of_response(response, now)))
+
+    def _note(self, hole: Hole, cache: str, status: int, octets: int) -> None:
+        if self.visit.trace is not None:
+            hole.note = self.visit.trace.child(hole.url, hole.stage)
+            hole.note.end(cache, status, octets)
 
     def start_fetches(self) -> None:
         """Ask for everything that is open and was not asked for yet."""
@@ -265,9 +272,11 @@ class Weaving:
         """One include, whole, or why not. Raises nothing but CancelledError."""
         started = monotonic()
         assert self._gate is not None
+        trace = self.visit.trace.child(hole.url, hole.stage) if self.visit.trace is not None else None
         facts: Facts | None = None
         try:
             visit = self._visit(hole)
+            visit.trace = trace
             assert visit.inclusion is not None
             async with self._gate, asyncio.timeout(max(0.0, visit.inclusion.deadline - started)):
                 response = await self.weaver.kitchen.attend(visit)
@@ -279,7 +288,14 @@ class Weaving:
             fragment = Fragment.failed(error.reason)
         except EsiLimit:
             fragment = Fragment.failed("budget_spent")
-        hole.note = (facts, monotonic() - started, fragment.reason)
+        if trace is not None:
+            trace.end(
+                facts.outcome if facts is not None else "",
+                facts.fwd_status if facts is not None else 0,
+                len(fragment.body),
+                fragment.reason,
+            )
+            hole.note = trace
         return fragment
 
     async def _collect(self, hole: Hole, response: Response) -> Fragment:
@@ -380,9 +396,15 @@ class Weaving:
         holes = self.assembler.holes
         facts.includes = len(holes)
         facts.includes_failed = sum(1 for hole in holes if hole.outcome in ("nothing", "failed", "fallback"))
-        facts.tree = holes
         for hole in holes:
             self.weaver.count(hole.outcome or "dropped")
+            if hole.note is not None:
+                hole.note.outcome = hole.outcome
+        if self.visit.trace is not None:
+            self.visit.trace.problems += self.assembler.problems
+            program = self.template.program
+            if program is not None:
+                self.visit.trace.problems += [f"line {problem.line}: {problem.message}" for problem in program.problems]
         for _ in self.assembler.problems:
             self.weaver.count_problem("run")
 
