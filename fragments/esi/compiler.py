@@ -12,6 +12,7 @@ from typing import TypeVar, assert_never
 from fragments.esi import nodes as node
 from fragments.esi.errors import EsiError, Place, ProblemList, Span
 from fragments.esi.expressions import Expression, Interpolation, parse_expression, parse_interpolation
+from fragments.esi.html_place import HtmlPlace
 from fragments.esi.parser import DEFAULT_LIMITS, ParseLimits, Parser
 from fragments.esi.program import (
     Assign,
@@ -40,8 +41,6 @@ _ITEM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\{(.+)\}", re.DOTALL)
 _SECONDS = re.compile(r"\s*(\d{1,9})\s*(s|m|h|d|ms)?\s*")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
-_SCRIPT = re.compile(rb"<(/?)script(?=[\s/>])", re.IGNORECASE)
-_SCRIPT_HELD = 8  # octets of the last text that may be the beginning of such a tag
 
 # Fields that the page's author may not set: framing, routing, and who the visitor is.
 _UNTOUCHABLE = frozenset(
@@ -82,8 +81,7 @@ class Compiler:
         self.reads: set[tuple[str, str]] = set()
         self.size = 0
         self._known: set[str] = set()
-        self._in_script = False
-        self._tail = b""
+        self._place = HtmlPlace()
         self._in_function = False
         self._loops = 0
 
@@ -163,7 +161,8 @@ class Compiler:
         assert_never(item)
 
     def _text(self, data: bytes, span: Span, *, interpolate: bool) -> Steps:
-        self._watch_scripts(data)
+        if self.context is Context.HTML:
+            self._place.feed(data)
         if not interpolate or b"$" not in data:
             self.size += len(data)
             return (Static(data),)
@@ -171,7 +170,7 @@ class Compiler:
         found = self._read(lambda: parse_interpolation(text, functions=self._known), span)
         if found is None:
             return (Static(data),)
-        context = Context.SCRIPT if self._in_script and self.context is Context.HTML else self.context
+        context = Context.SCRIPT if self._place.in_script else self.context
         steps: list[Step] = []
         dynamic: list[bytes | Expression] = [
             part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in found.parts
@@ -183,13 +182,6 @@ class Compiler:
         self.size += len(data)
         return tuple(steps)
 
-    def _watch_scripts(self, data: bytes) -> None:
-        """Follow whether we are inside <script>: text of a request is escaped otherwise there."""
-        window = self._tail + data
-        for found in _SCRIPT.finditer(window):
-            self._in_script = not found[1]
-        self._tail = window[-_SCRIPT_HELD:]
-
     def _include(self, item: node.Include, *, interpolate: bool) -> Step | None:
         if self._in_function:
             self._report("misplaced-element", "include stands inside function, where nothing can be fetched", item.span)
@@ -197,6 +189,7 @@ class Compiler:
         fetch = self._fetch(item.attributes, item.span)
         if fetch is None:
             return None
+        fetch.is_flow = self.context is Context.HTML and self._place.is_flow
         if item.body is not None:
             fetch.fallback = self._steps(item.body, interpolate=interpolate)
         return fetch
@@ -362,9 +355,9 @@ class Compiler:
 
     def _report(self, code: str, message: str, span: Span, *, severity: str = "error") -> None:
         if not self._problems.is_full:
-            self._problems.add(code, message, self._place(span.start), span.end, severity)
+            self._problems.add(code, message, self._place_of(span.start), span.end, severity)
 
-    def _place(self, offset: int) -> Place:
+    def _place_of(self, offset: int) -> Place:
         """Line and column 0 while the page streams: nobody reads them then."""
         if not self.page:
             return Place(offset, 0, 0)

@@ -76,6 +76,7 @@ class Fetch:
     ttl             seconds for which it may be kept where its response does not forbid that; None: as the response says
     no_store        it is asked for each time and not kept
     esi             dca="esi": what comes is processed though its response does not ask for it
+    is_flow         it stands where elements may stand, so that its content may follow later
     method, entity  GET or POST, and what a POST carries
     set_fields      (name, value) that replace request fields; add_fields are added, drop_fields left out
     """
@@ -87,6 +88,7 @@ class Fetch:
         "entity",
         "esi",
         "fallback",
+        "is_flow",
         "maxwait",
         "method",
         "no_store",
@@ -109,6 +111,7 @@ class Fetch:
         self.ttl: float | None = None
         self.no_store = False
         self.esi = False
+        self.is_flow = False
         self.method = "GET"
         self.entity: Text | None = None
         self.set_fields: tuple[tuple[str, Text], ...] = ()
