@@ -313,6 +313,7 @@ class Assembler:
         self._closed = False
         self._out: deque[_Item] = deque()
         self._needs: list[Hole] = []
+        self._late: list[Hole] = []
         self._root = _Section(None, self._end_page, self._out)
         self._root.open = 1
         self._main = _Thread(self, self._root, (), {})
@@ -383,6 +384,40 @@ class Assembler:
                 out.popleft()
         return ready
 
+    def stands_in_the_way(self) -> Hole | None:
+        """The open hole that the rest of the page waits for, when its content may follow later; None when there is none such."""
+        if not self._out:
+            return None
+        hole = self._out[0]
+        if isinstance(hole, Hole) and hole.stage != "done" and hole.fetch.is_flow and hole.section is self._root:
+            return hole
+        return None
+
+    def defer(self, hole: Hole, meanwhile: bytes) -> None:
+        """Let the page go on past the hole that stands in the way; meanwhile takes its place. `late` will give its content."""
+        self._out[0] = meanwhile
+        self._late.append(hole)
+
+    def late(self) -> list[tuple[Hole, list[Output]]]:
+        """Holes that were deferred and are filled by now, with their content, once each; not before all else has been drained."""
+        if self._out or not self._main_is_over:
+            return []
+        ready = []
+        for hole in list(self._late):
+            if hole.stage != "done":
+                continue
+            self._out.extend(hole.out or ([hole.fragment] if hole.fragment is not None else []))
+            content = self.drain()
+            if self._out:  # a hole in the element's own body is open: it was not done
+                raise AssertionError("a filled hole has an open one in it")
+            self._late.remove(hole)
+            ready.append((hole, content))
+        return ready
+
+    @property
+    def _main_is_over(self) -> bool:
+        return not self._main.frames
+
     @property
     def settled(self) -> bool:
         """Nothing is waited for: what is left can be drained at once."""
@@ -391,7 +426,7 @@ class Assembler:
     @property
     def finished(self) -> bool:
         """All of the page has been drained."""
-        return self._root.state == "done" and not self._out
+        return self._root.state == "done" and not self._out and not self._late
 
     # ---------------------------------------------------------------- sections
 

@@ -117,7 +117,7 @@ class Compiler:
         self.size += 120 * len(steps)
         return tuple(steps)
 
-    def _step(self, item: node.Node, *, interpolate: bool) -> Step | Steps | None:  # noqa: C901, PLR0911 - one line for each kind
+    def _step(self, item: node.Node, *, interpolate: bool) -> Step | Steps | None:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
         match item:
             case node.Text():
                 return self._text(item.data, item.span, interpolate=interpolate)

@@ -16,7 +16,9 @@ _TAG = re.compile(
     re.DOTALL,
 )
 _OPEN = re.compile(rb"<(?:/?[A-Za-z]|!--)")
-_HELD = 16_384
+_NAME = re.compile(rb"<([A-Za-z][A-Za-z0-9:-]*)")
+_HELD = 2_048
+"""Octets of an unfinished tag that are looked at again with what follows; of a longer one, the next > is taken for its end."""
 _ENDS = {name: re.compile(rb"</" + name.encode("ascii") + rb"(?=[\s/>])[^>]*>", re.IGNORECASE) for name in _RAW}
 _LONGEST_END = 64
 
@@ -24,7 +26,7 @@ _LONGEST_END = 64
 class HtmlPlace:
     """Fed with a page's text, it knows where the next octet stands."""
 
-    __slots__ = ("_has_body", "_held", "_inside", "_is_page", "_tail")
+    __slots__ = ("_has_body", "_held", "_in_long_tag", "_inside", "_is_page", "_tail")
 
     def __init__(self) -> None:
         self._held = b""  # an unfinished tag or comment
@@ -32,6 +34,7 @@ class HtmlPlace:
         self._inside = ""  # the raw element that is open
         self._has_body = False
         self._is_page = False
+        self._in_long_tag = False
 
     @property
     def in_script(self) -> bool:
@@ -41,13 +44,19 @@ class HtmlPlace:
     @property
     def is_flow(self) -> bool:
         """Elements may stand here: in the body, not in a tag or comment, and in no element whose content is text."""
-        return not self._inside and not self._held and (self._has_body or not self._is_page)
+        return not (self._inside or self._held or self._in_long_tag) and (self._has_body or not self._is_page)
 
     def feed(self, data: bytes) -> None:
         """The next text of the page."""
         text = self._tail + data if self._inside else self._held + data
         self._held = self._tail = b""
         at: int | None = 0
+        if self._in_long_tag:
+            end = text.find(b">")
+            if end < 0:
+                return
+            self._in_long_tag = False
+            at = end + 1
         while at is not None:
             at = self._leave(text, at) if self._inside else self._read_tag(text, at)
 
@@ -68,7 +77,10 @@ class HtmlPlace:
             return None
         found = _TAG.match(text, opening.start())
         if found is None:
-            self._held = text[opening.start() :] if len(text) - opening.start() < _HELD else b""
+            self._in_long_tag = len(text) - opening.start() > _HELD
+            self._held = b"" if self._in_long_tag else text[opening.start() :]
+            if self._in_long_tag and (name := _NAME.match(text, opening.start())) is not None:
+                self._begin(name[1].decode("ascii").lower(), b"")
             return None
         if found[2] is not None and not found[1]:
             self._begin(found[2].decode("ascii").lower(), found[3])
