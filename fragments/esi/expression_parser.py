@@ -74,9 +74,10 @@ class ExpressionParser:
     """Reads one expression, or one variable or call, from text[start:]. Collects what it reads of the scope.
 
     functions   names of functions that the page defines; they go before the library's
+    opened      after an error: where the variables and calls begin that were not complete
     """
 
-    __slots__ = ("at", "depth", "end", "functions", "is_pure", "items", "match", "names", "text", "whole")
+    __slots__ = ("at", "depth", "end", "functions", "is_pure", "items", "match", "names", "opened", "text", "whole")
 
     def __init__(self, text: str, functions: Collection[str], start: int = 0) -> None:
         self.text = text
@@ -88,6 +89,7 @@ class ExpressionParser:
         self.whole: set[str] = set()
         self.items: set[tuple[str, str]] = set()
         self.is_pure = True
+        self.opened: list[int] = []
         self.match: Match | None = None
 
     # ── Where we are ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -323,6 +325,7 @@ class ExpressionParser:
     def reference(self) -> Evaluate:
         """$(NAME…) or $name(…), from the dollar sign on. Raises EsiError."""
         start = self.at
+        self.opened.append(start)
         self._descend()
         self.at += 1
         if self.text.startswith("(", self.at, self.end):
@@ -335,6 +338,7 @@ class ExpressionParser:
             self.at = name.end() + 1
             evaluate = self._call(name[0], start)
         self.depth -= 1
+        self.opened.pop()
         return evaluate
 
     def _variable(self) -> Evaluate:

@@ -70,6 +70,12 @@ def parse_expression(text: str, *, functions: Collection[str] = ()) -> Expressio
     return Expression(operand.evaluate, parser)
 
 
+def _after_failure(text: str, opened: list[int]) -> int:
+    """Where to look for the next variable. Those that were open inside of the failed one failed with it: not to read them again keeps this linear."""
+    calls = (start for start in opened if text[start + 1] != "(")
+    return next(calls, opened[-1] + 2)
+
+
 _CANDIDATE = re.compile(r"\$(?:\(\s*[A-Za-z_]|([A-Za-z_][A-Za-z0-9_]*)\()")
 
 
@@ -92,7 +98,7 @@ def parse_interpolation(text: str, *, functions: Collection[str] = ()) -> Interp
         except EsiError:
             if name is not None:
                 raise
-            at = candidate.start() + 2
+            at = _after_failure(text, parser.opened)
             continue
         if candidate.start() > behind:
             parts.append(text[behind : candidate.start()])

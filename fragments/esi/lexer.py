@@ -166,10 +166,10 @@ class Lexer:
     def _text_or_wait(self, end: int) -> TextToken | bool:
         return self._text(end) if end > self._at else False
 
-    def _held_from(self, beginnings: frozenset[bytes], longest: int) -> int:
-        """Where at the end of the buffer a marker may have begun."""
+    def _held_from(self, beginnings: frozenset[bytes], longest: int, scanned: int) -> int:
+        """Where at the end of the buffer, and not before scanned, a marker may have begun."""
         end = len(self._buffer)
-        start = self._buffer.rfind(b"<", max(self._at, end - longest))
+        start = self._buffer.rfind(b"<", max(scanned, end - longest))
         return start if start >= 0 and self._buffer[start:] in beginnings else end
 
     def _held_dashes(self, beginning: bytes) -> int:
@@ -184,12 +184,11 @@ class Lexer:
 
     def _content(self) -> Token | bool:
         buffer, at = self._buffer, self._at
-        marker = _MARKER if self._esi_comment is None else _MARKER_IN_ESI_COMMENT
-        match = marker.search(buffer, at)
+        match, scanned = self._find_marker()
         if match is None:
             if self._is_final:
                 return self._text_or_wait(len(buffer))
-            end = self._held_from(_MARKER_BEGINNINGS, 9)
+            end = self._held_from(_MARKER_BEGINNINGS, 9, scanned)
             return self._text_or_wait(end if self._esi_comment is None else min(end, self._held_dashes(b"--")))
         if match.start() > at:
             return self._text(match.start())
@@ -206,6 +205,20 @@ class Lexer:
             self._mode = self._cdata
             return self._text(at + 9)
         return self._begin_comment()
+
+    def _find_marker(self) -> tuple[re.Match[bytes] | None, int]:
+        """The next marker that is more than a whole comment, which is but text; and how far there is none."""
+        buffer, scanned = self._buffer, self._at
+        if self._esi_comment is not None:
+            return _MARKER_IN_ESI_COMMENT.search(buffer, scanned), scanned
+        while True:
+            match = _MARKER.search(buffer, scanned)
+            if match is None or match[0] != b"<!--" or buffer.startswith(b"esi", match.end()):
+                return match, scanned
+            end = buffer.find(b"-->", match.start() + 2)
+            if end < 0:
+                return match, scanned
+            scanned = end + 3
 
     def _begin_comment(self) -> Token | bool:
         at = self._at
@@ -254,7 +267,9 @@ class Lexer:
         match = _RAW[self._raw].search(self._buffer, self._at)
         if match is not None:
             return self._text(match.start()) if match.start() > self._at else self._begin_tag()
-        return self._text_or_wait(len(self._buffer) if self._is_final else self._held_from(_RAW_BEGINNINGS[self._raw], 12))
+        return self._text_or_wait(
+            len(self._buffer) if self._is_final else self._held_from(_RAW_BEGINNINGS[self._raw], 12, self._at)
+        )
 
     # ── Tags ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

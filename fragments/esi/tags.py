@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fragments.esi.elements import ELEMENTS
+from fragments.esi.elements import ELEMENTS, Element
 from fragments.esi.errors import WARNING, Place, ProblemList
 
 __all__ = ["Tag", "decode_entities", "read_tag"]
@@ -62,7 +62,8 @@ def read_tag(data: bytes, place: Place, problems: ProblemList, max_attributes: i
     is_closed = body.endswith(b"/")
     if is_closed:
         body = body[:-1]
-    attributes = _read_attributes(body, match.end(), name, place, problems, max_attributes)
+    element = ELEMENTS.get(name)
+    attributes = {} if element is None else _read_attributes(body, match.end(), name, element, place, problems, max_attributes)
     return Tag(name, attributes, place, end, is_end=False, is_closed=is_closed)
 
 
@@ -70,11 +71,11 @@ def _read_attributes(
     body: bytes,
     at: int,
     name: str,
+    element: Element,
     place: Place,
     problems: ProblemList,
     max_attributes: int,
 ) -> dict[str, str]:
-    element = ELEMENTS.get(name)
     attributes: dict[str, str] = {}
     seen: set[str] = set()
 
@@ -110,7 +111,7 @@ def _read_attributes(
             report("duplicate-attribute", f"{attribute} of <esi:{name}> is given twice: the first counts", start, at)
             continue
         seen.add(attribute)
-        if element is not None and not element.knows(attribute):
+        if not element.knows(attribute):
             report("unknown-attribute", f"<esi:{name}> has no attribute {attribute}: it is ignored", start, at)
             continue
         if quoted is None:

@@ -218,7 +218,7 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]
             return False
         if (number := number_of(left)) is not None and (other := number_of(right)) is not None:
             return test(number, other)
-        return test(str(text_of(left)), str(text_of(right)))
+        return test(text_of(left), text_of(right))
 
     return compare_values
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fragments.esi.errors import EsiLimit
 from fragments.esi.functions.builtin import BuiltinFunction, scalar
-from fragments.esi.values import MAX_ITEMS, MAX_TEXT, Value, kin, number_of, text_of
+from fragments.esi.values import MAX_INTEGER, MAX_ITEMS, MAX_TEXT, Value, kin, number_of, text_of
 
 __all__ = ["LISTS", "integers_between"]
 
@@ -12,7 +12,7 @@ __all__ = ["LISTS", "integers_between"]
 def integers_between(first: Value, last: Value) -> Value:
     """The list of integers from first to last, both included; undefined if they are none. Raises EsiLimit when there are too many."""
     start, end = number_of(first), number_of(last)
-    if not isinstance(start, int) or not isinstance(end, int):
+    if not isinstance(start, int) or not isinstance(end, int) or max(abs(start), abs(end)) > MAX_INTEGER:
         return None
     if end - start >= MAX_ITEMS:
         raise EsiLimit(f"a range has more than {MAX_ITEMS:,} elements")
