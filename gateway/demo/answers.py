@@ -13,7 +13,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["BRIEF", "FOREVER", "LIST", "PAGE", "PRIVATE", "cacheable", "is_current", "private"]
+__all__ = ["BRIEF", "FOREVER", "LIST", "PAGE", "PRIVATE", "cacheable", "is_current", "is_woven", "private"]
 
 # The browser always asks again (`max-age=0`): the answer is a 304 from the cache next door, and a purge is seen on the very next click.
 PAGE = "public, max-age=0, s-maxage=300, stale-while-revalidate=600, stale-if-error=86400"
@@ -21,6 +21,7 @@ LIST = "public, max-age=0, s-maxage=60, stale-while-revalidate=300, stale-if-err
 BRIEF = "public, max-age=0, s-maxage=10"
 FOREVER = "public, max-age=31536000, immutable"
 PRIVATE = "private, no-store"
+ESI = 'content="ESI/1.0"'
 
 _POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -37,23 +38,31 @@ def cacheable(
     tags: Iterable[str] = (),
     modified: float | None = None,
     status: int = HTTPStatus.OK,
-    extra: dict[str, str] | None = None,
+    woven: bool = False,
 ) -> Response:
     """A response that may be shared; 304 when the client has it already.
 
     lifetime    the Cache-Control value: one of the constants above
     tags        surrogate keys, in order, repeated ones dropped
     modified    epoch seconds for Last-Modified
-    extra       more fields, for full responses only
+    woven       it holds ESI markup, and asks for its processing
     """
     fields = {"cache-control": lifetime, "etag": etag(body)}
     if modified is not None:
         fields["last-modified"] = formatdate(modified, usegmt=True)
     if keys := " ".join(dict.fromkeys(tags)):
         fields["surrogate-key"] = keys
+    if woven:
+        # No Vary: the field is between an origin and its surrogate, which passes neither it nor the markup on. (Symfony does the same.)
+        fields["surrogate-control"] = ESI
     if status == HTTPStatus.OK and is_current(request, fields["etag"], modified):
         return Response(status_code=304, headers=fields)
-    return _full(request, body, media, fields | (extra or {}), status)
+    return _full(request, body, media, fields, status)
+
+
+def is_woven(request: Request) -> bool:
+    """Somebody in front of us assembles pages, and says so. Edge Architecture Specification §3.1."""
+    return "ESI/1.0" in request.headers.get("surrogate-capability", "")
 
 
 def private(request: Request, body: bytes, media: str = "text/html", *, status: int = 200) -> Response:

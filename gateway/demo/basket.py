@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.demo.catalogue import Catalogue, Product
 
-__all__ = ["COOKIE", "Line", "decode_basket", "encode_basket", "lines_of", "with_more", "without"]
+__all__ = ["COOKIE", "Line", "Summary", "decode_basket", "encode_basket", "lines_of", "summary_of", "with_more", "without"]
 
 COOKIE = "basket"
 MAX_LINES = 24
@@ -31,6 +31,14 @@ class Line:
     def total(self) -> int:
         """Price times count."""
         return self.product.price * self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The cart in a word: how many things, and their price in cents."""
+
+    count: int
+    total: int
 
 
 def decode_basket(cookie: str, catalogue: Catalogue) -> Basket:
@@ -64,3 +72,8 @@ def without(basket: Basket, slug: str) -> Basket:
 def lines_of(basket: Basket, catalogue: Catalogue) -> list[Line]:
     """The rows to show, in the order in which they were added."""
     return [Line(catalogue.products[slug], count) for slug, count in basket.items()]
+
+
+def summary_of(lines: list[Line]) -> Summary | None:
+    """What the header says of the cart; None of an empty one."""
+    return Summary(sum(line.count for line in lines), sum(line.total for line in lines)) if lines else None

@@ -68,7 +68,10 @@ def commands_to_try(*, purge_token: str, admin_token: str, slug: str = "aino-des
             "Ask twice: the second answer comes from the cache, and says so",
             f"curl -sD- -o /dev/null {page} | grep -i -e cache-status -e ^age",
         ),
-        ("Not modified: a validator instead of a page", f"curl -sD- -o /dev/null -H 'If-None-Match: *' {page} | head -1"),
+        (
+            "Not modified: a validator instead of a picture",
+            f"curl -sD- -o /dev/null -H 'If-None-Match: *' {{base}}/pictures/{slug}.svg | head -1",
+        ),
         (
             "Change a price at the shop; the cache still has the old page",
             f"curl -s {{base}}/admin/products/{slug} -H 'Authorization: Bearer {admin_token}' -d price=49",

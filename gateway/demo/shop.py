@@ -2,6 +2,12 @@
 
 It says what HTTP lets an origin say (lifetimes, validators, tags) and leaves the rest to whoever stands in front.
 Two kinds of pages: shared ones, equal for everybody and never a word about the visitor, and private ones (basket, checkout), never stored.
+
+A request that says who assembles (`Surrogate-Capability`) gets shared pages with ESI includes in them; every other one gets them whole.
+
+    page ─▶ /fragments/header/<where> ─▶ /fragments/cart      this one for one visitor, and only for who has a basket
+         ─▶ /fragments/related/<product>
+         ─▶ /fragments/footer
 """
 
 from __future__ import annotations
@@ -9,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -32,6 +38,8 @@ __all__ = ["PER_PAGE", "create_shop"]
 
 PER_PAGE = 12
 SEARCH_RESULTS = 24
+SHARES = {"header": 0.2, "related": 0.4, "footer": 0.1, "cart": 0.1}
+"""Of the time that a whole page takes, what each of its pieces has in it; the basket takes its own."""
 
 _MEDIA = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HTML = "text/html"
@@ -73,6 +81,11 @@ def create_shop(
             Route("/search", shop.search),
             Route("/blog", shop.blog),
             Route("/blog/{slug}", shop.post),
+            Route("/fragments/header", shop.header),
+            Route("/fragments/header/{here}", shop.header),
+            Route("/fragments/related/{slug}", shop.related),
+            Route("/fragments/footer", shop.footer),
+            Route("/fragments/cart", shop.mini_cart),
             Route("/cart", shop.cart),
             Route("/cart/add", shop.add, methods=["POST"]),
             Route("/cart/remove", shop.remove, methods=["POST"]),
@@ -112,6 +125,9 @@ class _Shop:
             "categories": list(catalogue.categories.values()),
             "delay_ms": round(delay * 1000),
             "here": "",
+            "query": "",
+            "woven": False,
+            "cart": None,
             "static": lambda name: f"/static/{name}?v={self.versions[name]}",
         }
 
@@ -160,15 +176,20 @@ class _Shop:
         related = [self.catalogue.products[slug] for slug in product.related]
         values = {"product": product, "category": category, "related": related, "here": category.slug}
         tags = (f"product-{product.slug}", f"category-{category.slug}")
-        return await self.page(request, "product.html", values, answers.PAGE, tags, related, _newest_edit([product, *related]))
+        shown = [] if answers.is_woven(request) else related
+        edited = _newest_edit([product, *shown])
+        return await self.page(
+            request, "product.html", values, answers.PAGE, tags, shown, edited, ("header", "related", "footer")
+        )
 
     async def search(self, request: Request) -> Response:
         query = " ".join(request.query_params.get("q", "")[:80].split())
         found = self.catalogue.search(query)
         shown = found[:SEARCH_RESULTS]
         values = {"query": query, "products": shown, "total": len(found)}
+        pieces = ("footer",) if query else ("header", "footer")  # what was searched for stands in the header
         return await self.page(
-            request, "search.html", values, answers.LIST, ("search", "catalogue"), shown, self.catalogue.updated
+            request, "search.html", values, answers.LIST, ("search", "catalogue"), shown, self.catalogue.updated, pieces
         )
 
     async def blog(self, request: Request) -> Response:
@@ -181,6 +202,28 @@ class _Shop:
         values = {"post": post, "products": shelf[:4], "here": "blog"}
         tags = (f"post-{post.slug}", "blog")
         return await self.page(request, "post.html", values, answers.PAGE, tags, shelf[:4], _newest_edit(shelf))
+
+    # Fragments: pieces of pages, for whoever assembles them
+
+    async def header(self, request: Request) -> Response:
+        here = request.path_params.get("here", "")
+        if here and here not in (*self.catalogue.categories, "blog"):
+            raise HTTPException(404)
+        return await self.fragment(request, "header", {"here": here}, ("header",), (), RELEASED)
+
+    async def related(self, request: Request) -> Response:
+        product = _found(self.catalogue.products.get(request.path_params["slug"]))
+        related = [self.catalogue.products[slug] for slug in product.related]
+        return await self.fragment(request, "related", {"related": related}, ("related",), related, _newest_edit(related))
+
+    async def footer(self, request: Request) -> Response:
+        return await self.fragment(request, "footer", {}, ("footer",), (), RELEASED)
+
+    async def mini_cart(self, request: Request) -> Response:
+        started = time.perf_counter()
+        response = answers.private(request, self.render("fragments/cart.html", cart=self.summary_of(request)))
+        await self.dawdle(response, started, SHARES["cart"])
+        return response
 
     # Basket: private, never stored
 
@@ -262,7 +305,7 @@ class _Shop:
 
     async def robots(self, request: Request) -> Response:
         base = self.base_of(request)
-        text = f"User-agent: *\nDisallow: /cart\nDisallow: /checkout\nDisallow: /search\nDisallow: /admin/\n\nSitemap: {base}/sitemap.xml\n"
+        text = f"User-agent: *\nDisallow: /cart\nDisallow: /checkout\nDisallow: /search\nDisallow: /admin/\nDisallow: /fragments/\n\nSitemap: {base}/sitemap.xml\n"
         return answers.cacheable(request, text.encode(), "text/plain", answers.PAGE)
 
     async def sitemap(self, request: Request) -> Response:
@@ -309,39 +352,66 @@ class _Shop:
         tags: Iterable[str],
         shown: Iterable[Product],
         modified: float,
+        pieces: Sequence[str] = ("header", "footer"),
     ) -> Response:
         """A shared HTML page. Every product shown on it is among its tags: purging one product reaches all pages that name its price.
 
         modified    epoch seconds: the newest edit of anything that *could* have stood here. (A product that leaves a list changes the
                     page, too; looking only at those that are left would move Last-Modified backwards.)
+        pieces      what is left out, and takes no time here, when somebody in front fills it in: keys of SHARES
 
         The time it took stands in Server-Timing and not in the page: equal pages stay equal bytes, and their ETag true.
         """
         started = time.perf_counter()
-        body = self.render(template, **values)
-        all_tags = (*tags, *(f"product-{product.slug}" for product in shown))
-        response = answers.cacheable(request, body, _HTML, lifetime, tags=all_tags, modified=modified)
+        woven = answers.is_woven(request)
+        body = self.render(template, **values, woven=woven)
+        response = answers.cacheable(request, body, _HTML, lifetime, tags=_tags(tags, shown), modified=modified, woven=woven)
         if response.status_code == HTTPStatus.OK:
-            await self.dawdle(response, started)
+            await self.dawdle(response, started, 1 - sum(SHARES[piece] for piece in pieces if woven))
+        return response
+
+    async def fragment(
+        self,
+        request: Request,
+        name: str,
+        values: Mapping[str, object],
+        tags: Iterable[str],
+        shown: Iterable[Product],
+        modified: float,
+    ) -> Response:
+        """A piece of a page, the same for everybody; as `page` otherwise. It may hold includes itself: the header has the basket in it."""
+        started = time.perf_counter()
+        woven = answers.is_woven(request) and name == "header"
+        body = self.render(f"fragments/{name}.html", **values, woven=woven)
+        response = answers.cacheable(request, body, _HTML, answers.PAGE, tags=_tags(tags, shown), modified=modified, woven=woven)
+        if response.status_code == HTTPStatus.OK:
+            await self.dawdle(response, started, SHARES[name])
         return response
 
     async def own_page(self, request: Request, template: str, values: Mapping[str, object]) -> Response:
         """A page for one person; it takes the same time, and every time."""
         started = time.perf_counter()
-        response = answers.private(request, self.render(template, **values, here="cart"))
+        response = answers.private(request, self.render(template, **values, here="cart", cart=self.summary_of(request)))
         await self.dawdle(response, started)
         return response
 
-    async def dawdle(self, response: Response, started: float) -> None:
-        """Take as long as a real CMS would, and say so."""
-        await asyncio.sleep(self.delay)
+    async def dawdle(self, response: Response, started: float, share: float = 1.0) -> None:
+        """Take as long as a real CMS would, or a share of that, and say so."""
+        await asyncio.sleep(self.delay * share)
         response.headers["server-timing"] = f"shop;dur={(time.perf_counter() - started) * 1000:.1f}"
 
     def basket_of(self, request: Request) -> dict[str, int]:
         return basket.decode_basket(request.cookies.get(basket.COOKIE, ""), self.catalogue)
 
+    def summary_of(self, request: Request) -> basket.Summary | None:
+        return basket.summary_of(basket.lines_of(self.basket_of(request), self.catalogue))
+
     def base_of(self, request: Request) -> str:
         return self.public_url or str(request.base_url).rstrip("/")
+
+
+def _tags(tags: Iterable[str], shown: Iterable[Product]) -> list[str]:
+    return [*tags, *(f"product-{product.slug}" for product in shown)]
 
 
 def _found(value: T | None) -> T:
@@ -361,7 +431,7 @@ def _go(target: str, contents: dict[str, int] | None = None) -> Response:
     """303 to a path of ours; with contents, the basket becomes them."""
     response = RedirectResponse(target, 303, headers={"cache-control": answers.PRIVATE})
     if contents:
-        # Not HttpOnly: the shared pages count it with a script (see base.html). It holds nothing worth stealing.
+        # Not HttpOnly: whole pages, which everybody shares, count it with a script (shop.js). It holds nothing worth stealing.
         response.set_cookie(basket.COOKIE, basket.encode_basket(contents), max_age=30 * 86_400, path="/", samesite="lax")
     elif contents is not None:
         response.delete_cookie(basket.COOKIE, path="/", samesite="lax")

@@ -1,5 +1,6 @@
 // Two personal touches for pages that everybody shares, so neither may be in the HTML:
-// the number of things in the basket (from its cookie, which is readable on purpose), and how long this visitor waited.
+// the number of things in the basket (from its cookie, which is readable on purpose; where a gateway assembles the page, the header
+// came with it), and how long this visitor waited.
 "use strict";
 
 (() => {
@@ -7,7 +8,7 @@
   const counts = (cookie ?? "").slice("basket=".length).match(/\.\d+(?=~|$)/g) ?? [];
   const total = counts.reduce((sum, count) => sum + Number(count.slice(1)), 0);
   const badge = document.querySelector("[data-basket-count]");
-  if (badge && total > 0) {
+  if (badge?.hidden && total > 0) {
     badge.textContent = String(total);
     badge.hidden = false;
     badge.parentElement.setAttribute("aria-label", `Basket, ${total} ${total === 1 ? "thing" : "things"}`);
