@@ -352,6 +352,10 @@ def _esi(esi: Esi) -> EsiRules:
         guest_fields=esi.guest_fields,
         cookies_from=esi.cookies_from,
         strip=esi.strip,
+        late=esi.late,
+        late_after=esi.late_after,
+        nonce=esi.nonce.reveal() if esi.nonce is not None else "",
+        csrf_cookie=esi.csrf_cookie or "",
     )
 
 

@@ -32,6 +32,7 @@ class Environment:
     fields      the request's header section, names in lower case
     address     the client's, "" when it is not told
     cookies     names that may be read; None for all
+    csrf_token  CSRF_TOKEN; "" when there is none
     now         epoch seconds;  random: 0 ≤ x < 1
     used        names of request fields that were read so far; "cookie" and "client" speak of the visitor
     """
@@ -43,6 +44,7 @@ class Environment:
         "_query",
         "address",
         "allowed_cookies",
+        "csrf_token",
         "host",
         "method",
         "now",
@@ -63,12 +65,14 @@ class Environment:
         random: Callable[[], float],
         address: str = "",
         cookies: Collection[str] | None = None,
+        csrf_token: str = "",
     ) -> None:
         self.method = method
         self.host = host
         self.path, _, self.query = target.partition("?")
         self.address = address
         self.allowed_cookies = cookies
+        self.csrf_token = csrf_token
         self.now = now
         self.random = random
         self.used: set[str] = set()
@@ -88,6 +92,9 @@ class Environment:
                 return self.method
             case "REQUEST_PATH":
                 return Tainted(self.path)
+            case "CSRF_TOKEN" if self.csrf_token:
+                self.used.update(("cookie", "csrf"))
+                return self.csrf_token
             case "REMOTE_ADDR":
                 self.used.add("client")
                 return Tainted(self.address) if self.address else None

@@ -8,8 +8,7 @@ What is found is plain values, as JSON can hold them; `telling` makes text of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 from gateway.app import Gateway, build
 from gateway.cache.entry import Entry
@@ -18,6 +17,8 @@ from gateway.cache.key import key_text
 from gateway.cache.plan import Ask, Plan, Refuse, Reuse
 from gateway.cache.policy import Case, NotStored, Reason, Stored, decide, steps
 from gateway.cache.variant import nominated_values
+from gateway.commands.markup import Found
+from gateway.commands.pieces import about_assembly
 from gateway.errors import UpstreamError
 from gateway.flow.deliver import wants_part_of, why_not_compressed
 from gateway.flow.recognise import Visit
@@ -27,44 +28,72 @@ from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.message import Fields, Request, first, joined
 from gateway.semantics.negotiation import preferred_coding
 from gateway.settings import Settings
-from gateway.upstream.origin import Origin, OriginRequest, OriginResponse
+from gateway.telemetry.trace import TraceNode
+from gateway.upstream.origin import Origin, OriginBody, OriginRequest, OriginResponse
 
 __all__ = ["Found", "inquire"]
 
-Found = dict[str, Any]
-"""Sections by name, in the order of the way; one that a request does not get to is missing."""
-
 SAFE = (b"GET", b"HEAD", b"OPTIONS")
+_MOST_KEPT = 64 * 2**20
 _TIMED = (Reason.NO_FRESHNESS, Reason.SERVER_ERROR, Reason.SET_COOKIE, Reason.COOKIE)
 """Reasons that were given with the freshness in view."""
 
 
 class _Overheard:
-    """An origin whose last exchange can be looked at."""
+    """An origin whose first exchange can be looked at: that of the page. Those of its includes follow.
+
+    fields, octets: of the response as it came; what is kept of octets is bounded.
+    """
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.asked: OriginRequest | None = None
         self.answered: OriginResponse | None = None
         self.error: UpstreamError | None = None
+        self.fields: Fields = []
+        self.octets = bytearray()
 
     async def exchange(self, request: OriginRequest) -> OriginResponse:
         """Origin.exchange."""
-        self.asked, self.answered = request, None
+        if self.asked is not None:
+            return await self.origin.exchange(request)
+        self.asked = request
         try:
-            self.answered = await self.origin.exchange(request)
+            answered = await self.origin.exchange(request)
         except UpstreamError as error:
             self.error = error
             raise
-        return self.answered
+        self.answered, self.fields = answered, list(answered.fields)  # a page to be assembled is decoded: its fields change
+        if answered.body is not None:
+            answered.body = _OverheardBody(answered.body, self.octets)
+        return answered
 
     async def aclose(self) -> None:
         """Origin.aclose."""
         await self.origin.aclose()
 
 
+class _OverheardBody:
+    """The content of a response, of which a copy is kept."""
+
+    def __init__(self, body: OriginBody, copy: bytearray) -> None:
+        self._body = body
+        self._copy = copy
+        self.trailers = body.trailers
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            if len(self._copy) < _MOST_KEPT:
+                self._copy += chunk
+            yield chunk
+
+    async def aclose(self) -> None:
+        """OriginBody.aclose."""
+        await self._body.aclose()
+
+
 async def inquire(settings: Settings, request: Request, *, fetch: bool = True, patience: float = 30.0) -> Found:
-    """Find out. Raises BadRequest when the request can't be routed.
+    """Find out: sections by name, in the order of the way; one that a request does not get to is missing. Raises BadRequest when it can't be routed.
 
     fetch: whether the origin may be asked; a method that could change something is never sent. patience: seconds for the content.
     """
@@ -92,10 +121,12 @@ async def _inquire(gateway: Gateway, settings: Settings, request: Request, *, fe
     if not fetch or found["first"]["plan"] == "refuse":
         return found
     overheard = route.origin = _Overheard(route.origin)
-    response = await page.answer(request)
+    trace = TraceNode(_text(request.target))
+    response = await page.answer(request, trace)
+    assembles = overheard.answered is not None and not route.esi.why_not(overheard.answered.status, overheard.fields)
     try:
         async with asyncio.timeout(patience):
-            octets = await _read(response, whole=response.facts.stored)
+            octets = await _read(response, whole=response.facts.stored or assembles)
     except TimeoutError:
         octets = None
     if overheard.asked is not None:
@@ -104,7 +135,20 @@ async def _inquire(gateway: Gateway, settings: Settings, request: Request, *, fe
     if overheard.error is not None:
         found["error"] = {"status": overheard.error.status, "reason": overheard.error.reason, "message": str(overheard.error)}
     if overheard.asked is not None and overheard.answered is not None:
-        found |= _about_the_answer(gateway, visit, overheard.asked, overheard.answered, octets)
+        found |= _about_the_answer(gateway, visit, overheard.asked, overheard.answered, overheard.fields, octets)
+        if request.method == b"GET":
+            about = about_assembly(
+                gateway,
+                visit,
+                overheard.answered.status,
+                overheard.fields,
+                bytes(overheard.octets),
+                trace,
+                lambda include: _what_is_done(gateway, include),
+            )
+            names = (b"cache-control", b"vary", b"etag", b"content-encoding")
+            about["response"] = {_text(name): _text(value) for name, value in response.fields() if name in names}
+            found["assembly"] = about
     if "verdict" in found:
         status = first(response.fields(), b"cache-status")
         found["verdict"] |= {"status": response.status, "cache_status": _text(status or b"")}
@@ -258,12 +302,10 @@ def _reuse(decision: Reuse, now: float) -> Found:
 
 
 def _about_the_answer(
-    gateway: Gateway, visit: Visit, asked: OriginRequest, answered: OriginResponse, octets: int | None
+    gateway: Gateway, visit: Visit, asked: OriginRequest, answered: OriginResponse, came: Fields, octets: int | None
 ) -> Found:
     took = answered.response_time - answered.request_time
-    about: Found = {
-        "answered": {"status": answered.status, "seconds": round(took, 4), "fields": _pairs(answered.fields), "octets": octets}
-    }
+    about: Found = {"answered": {"status": answered.status, "seconds": round(took, 4), "fields": _pairs(came), "octets": octets}}
     if visit.route.bypass or visit.request.method != b"GET":
         why = (
             "the route bypasses the cache" if visit.route.bypass else f"a response to {_text(visit.request.method)} is passed on"

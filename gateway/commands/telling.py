@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from gateway.commands.inquiry import Found
+from gateway.commands.markup import Found
 
 __all__ = ["tell"]
 
@@ -24,6 +24,7 @@ def tell(found: Found) -> str:
         ("may it be stored: each of these must hold", _rules),
         ("how long", _freshness),
         ("how it is kept", _kept),
+        ("what it is made of (ESI)", _assembly),
         ("verdict", _verdict),
         ("the same request again", _second),
     ):
@@ -117,6 +118,46 @@ def _kept(found: Found) -> Iterator[str]:
             yield f"not compressed: {compression['why_not']}"
         else:
             yield f"also compressed, when first asked for: {', '.join(compression['codings'])}; this request gets {compression['for_this_request'] or 'the plain form'}"
+
+
+def _assembly(found: Found) -> Iterator[str]:
+    """Nothing for a page that neither is one of pieces nor looks like one."""
+    told = found.get("assembly")
+    if told is None or not (told["assembled"] or told["markup"]["elements"]):
+        return
+    markup = told["markup"]
+    if told["unread"]:
+        yield f"its content can't be read: {told['unread']}"
+    elements = f"{markup['elements']} ESI element{'' if markup['elements'] == 1 else 's'}"
+    if not told["assembled"]:
+        yield f"it is not assembled: {told['why_not']}. It has {elements}, which go out as they are"
+    else:
+        yield f"it is assembled: {elements}"
+        for include in told["includes"]:
+            yield from _include(include, "")
+        if not told["includes"]:
+            yield "nothing was included for this request"
+    for problem in markup["problems"]:
+        yield "{severity} at line {line}, column {column}: {message} ({code})".format(**problem)
+    yield from (f"met while it ran: {problem}" for problem in told["met"])
+    if markup["variables"]:
+        yield f"may read {', '.join(markup['variables'])}"
+    if told["assembled"] and (control := told["response"].get("cache-control")):
+        vary = told["response"].get("vary")
+        yield f"so the page says Cache-Control: {control}{f'; Vary: {vary}' if vary else ''}"
+
+
+def _include(include: Found, indent: str) -> Iterator[str]:
+    """One request for the page, and what it has led to."""
+    what = "alt" if include["rung"] == "alt" else "include"
+    came = include["reason"] or f"{include['cache']}, {include['status']}, {include['octets']} octets"
+    became = "" if include["outcome"] in ("", include["rung"]) else f"; in the page: {include['outcome']}"
+    yield f"{indent}{what} {include['url']}: {came}{became}"
+    yield f"{indent}  goes to {include['goes']}"
+    if include["now"]:
+        yield f"{indent}  the next one {include['now']}"
+    for inner in include["includes"]:
+        yield from _include(inner, f"{indent}  ")
 
 
 def _verdict(found: Found) -> Iterator[str]:

@@ -15,6 +15,7 @@ from gateway.settings.units import (
     MediaType,
     PathPrefix,
     Seconds,
+    Secret,
     Section,
     Switch,
     leaf,
@@ -86,6 +87,19 @@ class Esi(Section):
         (),
         "Path prefixes of includes whose Set-Cookie reaches the client; a page with such an include waits for it before its head goes out.",
     )
+    late: Switch = leaf(
+        False,
+        "Whether a page may stream on past a slow include, whose content then follows at the end of the same response; for browsers only.",
+    )
+    late_after: Seconds = leaf(0.05, "How long such an include may keep the page waiting first.", unit="seconds", ge=0, le=600)
+    nonce: Secret | None = leaf(
+        None,
+        "What the site writes in the place of a CSP nonce, in the header field and in the markup: made anew for each response. A secret: whoever "
+        "knows it can write scripts that run.",
+    )
+    csrf_cookie: CookieName | None = leaf(
+        None, "Cookie that the variable CSRF_TOKEN is compared with by the site (double submit); set where the visitor has none."
+    )
     strip: Switch = leaf(False, "Whether ESI markup in pages that are not assembled is taken out before they reach a browser.")
     hosts: tuple[GuestHost, ...] = leaf(
         (), "Other hosts that pages may include from: widgets.example, widgets.example:8443, *.widgets.example. Empty: none."
@@ -108,6 +122,10 @@ class EsiOverrides(Section):
     cookies: tuple[CookieName, ...] | None = same_as(Esi, "cookies")
     request_fields: tuple[FieldName, ...] | None = same_as(Esi, "request_fields")
     cookies_from: tuple[PathPrefix, ...] | None = same_as(Esi, "cookies_from")
+    late: Switch | None = same_as(Esi, "late")
+    late_after: Seconds | None = same_as(Esi, "late_after")
+    nonce: Secret | None = same_as(Esi, "nonce")
+    csrf_cookie: CookieName | None = same_as(Esi, "csrf_cookie")
     strip: Switch | None = same_as(Esi, "strip")
 
     def over(self, esi: Esi) -> Esi:

@@ -27,6 +27,9 @@ class EsiRules:
     cookies         names that variables may read; None: all
     request_fields  what of the client's request reaches includes of our own site; others get guest_fields
     cookies_from    path prefixes of includes whose Set-Cookie reaches the client
+    late            the page may stream past an include that keeps it waiting for late_after seconds
+    nonce           octets that stand for a CSP nonce in pages and their header sections; b"" for none
+    csrf_cookie     name of the cookie that a page's CSRF token is compared with; "" for none
     strip           ESI markup in pages that are not processed is taken out
     """
 
@@ -35,8 +38,11 @@ class EsiRules:
         "_types",
         "cookies",
         "cookies_from",
+        "csrf_cookie",
         "deadline",
         "guest_fields",
+        "late",
+        "late_after",
         "lenient",
         "max_depth",
         "max_fragment_bytes",
@@ -44,6 +50,7 @@ class EsiRules:
         "max_page_bytes",
         "max_parallel",
         "mode",
+        "nonce",
         "request_fields",
         "strip",
     )
@@ -71,6 +78,10 @@ class EsiRules:
         guest_fields: Sequence[str] = ("accept-language",),
         cookies_from: Sequence[str] = (),
         strip: bool = False,
+        late: bool = False,
+        late_after: float = 0.05,
+        nonce: str = "",
+        csrf_cookie: str = "",
     ) -> None:
         self.mode = mode
         self._types = frozenset(name.encode("ascii") for name in types if not name.endswith("/*"))
@@ -87,6 +98,10 @@ class EsiRules:
         self.guest_fields = frozenset(name.encode("ascii") for name in guest_fields)
         self.cookies_from = tuple(prefix.encode("ascii") for prefix in cookies_from)
         self.strip = strip
+        self.late = late
+        self.late_after = late_after
+        self.nonce = nonce.encode("ascii")
+        self.csrf_cookie = csrf_cookie
 
     def suits(self, content_type: bytes | None) -> bool:
         """Whether content of that type is looked at."""
@@ -102,7 +117,7 @@ class EsiRules:
         """
         if self.mode == "off":
             return "esi.mode is off"
-        if not (forced or self.mode == "always" or asks_for_esi(fields)):
+        if not (forced or self.mode == "always" or asks_for_esi(fields) or (self.nonce and _is_html(fields))):
             return 'the response has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
         if status < 200 or status in (204, 205, 206, 304):
             return f"a {status} has no whole page"
@@ -113,6 +128,11 @@ class EsiRules:
     def applies(self, status: int, fields: Fields, *, forced: bool = False) -> bool:
         """Whether to assemble a response."""
         return self.mode != "off" and not self.why_not(status, fields, forced=forced)
+
+
+def _is_html(fields: Fields) -> bool:
+    """A page whose nonce must be made anew, marked up or not."""
+    return (first(fields, b"content-type") or b"").lower().startswith((b"text/html", b"application/xhtml+xml"))
 
 
 def asks_for_esi(fields: Fields) -> bool:

@@ -6,8 +6,11 @@ An include of ours is filled whole before anybody sees it: nothing with a wrong 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from random import random
+from secrets import choice, token_hex, token_urlsafe
+from string import ascii_letters, digits
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +20,26 @@ from fragments.esi.environment import Environment
 from fragments.esi.errors import EsiLimit
 from fragments.esi.parser import Parser
 from fragments.esi.program import Static
+from fragments.esi.values import Context
 from gateway.cache.entry import Entry
 from gateway.errors import UpstreamError, UpstreamTruncated
+from gateway.flow.assembly.composite import UNKNOWN
 from gateway.flow.assembly.inclusion import Inclusion, NotIncluded
+from gateway.flow.assembly.late_patch import LatePatch, may_patch
 from gateway.flow.assembly.template import Template
 from gateway.flow.assembly.woven import (
     Loose,
+    Outlet,
     choose_gzip,
     head_block,
     octets_of,
-    packed_form,
     piece_of_fragment,
     piece_of_response,
     whole_response,
 )
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
-from gateway.semantics.message import Fields, first, values
-from gateway.semantics.stitching import Stitcher
+from gateway.semantics.message import Fields, Request, first, joined, values
 
 if TYPE_CHECKING:
     from gateway.flow.assembly.weaver import Weaver
@@ -43,6 +48,7 @@ __all__ = ["Weaving"]
 
 _BUFFERED = 1 << 20
 """Octets of a page that may wait behind an include before no more of the page is read."""
+_TOKEN = re.compile(rb"[A-Za-z0-9_-]{16,128}")
 _GOOD = frozenset({200, 203, 204})
 
 
@@ -60,6 +66,8 @@ class Weaving:
         self.deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
+        self.nonce = token_urlsafe(16).encode("ascii") if rules.nonce else b""
+        self._has_csrf_cookie, csrf_token = _csrf_token(request, rules.csrf_cookie) if rules.csrf_cookie else (True, "")
         environment = Environment(
             request.method.decode("latin-1"),
             request.host.decode("latin-1"),
@@ -69,6 +77,7 @@ class Weaving:
             random=random,
             address=request.client,
             cookies=rules.cookies,
+            csrf_token=csrf_token,
         )
         self.assembler = Assembler(
             environment, lenient=rules.lenient, context=self.context, budget=Budget(holes=rules.max_includes)
@@ -82,7 +91,10 @@ class Weaving:
         self._parser: Parser | None = None
         self._compiler: Compiler | None = None
         self._buffered = 0
-        self._packer: Stitcher | None = None
+        self._outlet: Outlet | None = None
+        self._patch: LatePatch | None = None
+        self._late_names: dict[int, bytes] = {}
+        self._blocked: tuple[Hole, float] | None = None
         self._told = False
         self.broken = ""  # why the template itself ended early
 
@@ -215,7 +227,10 @@ class Weaving:
             if not self.assembler.settled and not self.failure:
                 self.broken = "assembly_stalled"  # a defect of ours; better said than waited for
             return
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self._tasks, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            self._pass_by()
+            return
         for task in done:
             hole = self._tasks.pop(task)
             if hole is None:
@@ -228,6 +243,34 @@ class Weaving:
                 self.assembler.supply(hole, task.result())
         self._cancel_dropped()
         self.start_fetches()
+
+    def _patience(self) -> float | None:
+        """Seconds for which the include that keeps the page waiting may still do so; None where the page can't go on without it."""
+        if self._patch is None:
+            return None
+        hole = self.assembler.stands_in_the_way()
+        if hole is None:
+            self._blocked = None
+            return None
+        if self._blocked is None or self._blocked[0] is not hole:
+            self._blocked = (hole, monotonic())
+        return max(0.0, self._blocked[1] + self.rules.late_after - monotonic())
+
+    def _pass_by(self) -> None:
+        """On with the page; what is missing follows at its end."""
+        hole = self.assembler.stands_in_the_way()
+        if hole is None or self._patch is None:
+            return
+        own = hole.fetch.fallback or ()
+        meanwhile = (
+            b"".join([step.data for step in own if isinstance(step, Static)])
+            if all(isinstance(step, Static) for step in own)
+            else b""
+        )
+        name, place = self._patch.open(meanwhile)
+        self._late_names[id(hole)] = name
+        self.assembler.defer(hole, place)
+        self._blocked = None
 
     def _cancel_dropped(self) -> None:
         if self.assembler.dropped:
@@ -333,12 +376,14 @@ class Weaving:
         """The page, which is finished."""
         self.weaver.pages += 1
         self._drain()
-        self._tell(facts)
+        self.tell(facts)
         if self._parser is not None:
             self._count_problems()
         outputs, used = self.outputs, self.assembler.environment.used
-        pieces = [piece_of_fragment(output, now) for output in outputs if isinstance(output, Fragment)]
-        cookies = [(b"set-cookie", cookie) for cookie in self.cookies]
+        holes = self.assembler.holes
+        pieces = [piece_of_fragment(hole.fragment, now) for hole in holes if hole.fragment is not None]
+        if any(hole.outcome not in ("src", "alt") for hole in holes):
+            pieces.append(UNKNOWN)  # something is missing, or stands in for it: not for keeps
         return whole_response(
             self.visit,
             self.template,
@@ -348,47 +393,60 @@ class Weaving:
             facts,
             member,
             now,
-            extra=cookies,
+            extra=self._set_cookies(),
             dynamic=True,
+            nonce=self.nonce,
             grow=self.weaver.grow,
         )
 
     def streamed(self, facts: Facts, member: bytes, now: float) -> Response:
         """The page from its first octets on. Nothing is known yet of what comes, so nobody may keep it."""
         self.weaver.pages += 1
-        cookies = [(b"set-cookie", cookie) for cookie in self.cookies]
-        block = head_block(self.template, b"private, no-store", frozenset(), cookies, now)
+        rules, request = self.rules, self.visit.request
+        block = head_block(self.template, b"private, no-store", frozenset(), self._set_cookies(), now, rules.nonce, self.nonce)
         block += b"cache-status: %s\r\n" % member
         coding = choose_gzip(self.visit, self.template, 1 << 30)
         if coding:
             block += b"content-encoding: gzip\r\n"
-            self._packer = Stitcher()
-        if self.visit.request.method == b"HEAD":
-            self._tell(facts)
+        if request.method == b"HEAD":
+            self.tell(facts)
             return Response(self.template.status, block, None, facts)
+        level = self.visit.route.compression.levels.get(b"gzip", 6)
+        self._outlet = Outlet(gzip=coding is not None, level=level, mark=rules.nonce, nonce=self.nonce)
+        if rules.late and self.context is Context.HTML and (how := may_patch(request, self.template.fields, self.nonce)):
+            self._patch = LatePatch(how, token_hex(4).encode("ascii"), self.nonce)
         return Response(self.template.status, block, _WovenBody(self, facts), facts)
+
+    def _set_cookies(self) -> Fields:
+        """Those of includes that may set some, and that of a CSRF token which the page has, or may still have."""
+        fields = [(b"set-cookie", cookie) for cookie in self.cookies]
+        environment = self.assembler.environment
+        if not self._has_csrf_cookie and ("csrf" in environment.used or self._reader is not None):
+            secure = "; Secure" if self.visit.request.scheme == b"https" else ""
+            cookie = f"{self.rules.csrf_cookie}={environment.csrf_token}; Path=/; SameSite=Lax{secure}"
+            fields.append((b"set-cookie", cookie.encode("ascii")))
+        return fields
 
     def take(self) -> bytes:
         """What can be sent now."""
+        assert self._outlet is not None
         self._drain()
         outputs, self.outputs = self.outputs, []
+        if self._patch is not None:
+            for hole, content in self.assembler.late():
+                name = self._late_names.pop(id(hole))
+                outputs += [self._patch.begin(name), *content, self._patch.end(name)]
         if not outputs:
             return b""
         self._buffered = max(0, self._buffered - sum(len(output.data) for output in outputs if isinstance(output, Static)))
-        if self._packer is None:
-            return b"".join([octets_of(output) for output in outputs])
-        add, level = self._packer.add, self.visit.route.compression.levels.get(b"gzip", 6)
-        return b"".join([add(packed_form(output, level, None)) for output in outputs])
+        return self._outlet.encode(outputs)
 
     def tail(self) -> bytes:
         """What stands after the last octets of the page."""
-        return self._packer.finish() if self._packer is not None else b""
+        assert self._outlet is not None
+        return self._outlet.finish()
 
-    def head(self) -> bytes:
-        """What stands before the first."""
-        return self._packer.start() if self._packer is not None else b""
-
-    def _tell(self, facts: Facts) -> None:
+    def tell(self, facts: Facts) -> None:
         """The includes in facts and counters, once."""
         if self._told:
             return
@@ -413,10 +471,6 @@ class Weaving:
         for problem in self._parser.problems:
             self.weaver.count_problem(problem.code)
 
-    def tell(self, facts: Facts) -> None:
-        """The page is over, to its end or not."""
-        self._tell(facts)
-
     async def aclose(self) -> None:
         """Nobody wants the rest."""
         for task in self._tasks:
@@ -434,12 +488,11 @@ class Weaving:
 class _WovenBody:
     """The page as it gets ready; the OriginBody of a streamed response."""
 
-    __slots__ = ("_ended", "_facts", "_started", "_weaving", "trailers")
+    __slots__ = ("_ended", "_facts", "_weaving", "trailers")
 
     def __init__(self, weaving: Weaving, facts: Facts) -> None:
         self._weaving = weaving
         self._facts = facts
-        self._started = False
         self._ended = False
         self.trailers: Fields = []
 
@@ -450,20 +503,14 @@ class _WovenBody:
         """Raises UpstreamTruncated when the page can't go on: the client must see that it is not whole."""
         weaving = self._weaving
         while not self._ended:
-            ready = weaving.take()
-            if ready:
-                if not self._started:
-                    self._started = True
-                    ready = weaving.head() + ready
+            if ready := weaving.take():
                 return ready
             if weaving.failure:
-                weaving.tell(self._facts)
                 raise UpstreamTruncated(f"include: {weaving.failure}")
             if weaving.finished and not weaving.outputs:
                 self._ended = True
-                weaving.tell(self._facts)
                 if tail := weaving.tail():
-                    return tail if self._started else weaving.head() + tail
+                    return tail
                 break
             await weaving.step()
         raise StopAsyncIteration
@@ -472,6 +519,15 @@ class _WovenBody:
         """Give up what is under way."""
         self._weaving.tell(self._facts)
         await self._weaving.aclose()
+
+
+def _csrf_token(request: Request, cookie: str) -> tuple[bool, str]:
+    """Whether the visitor has the cookie, and the token: its value, or a new one of 32 letters and digits (the form that Django takes too)."""
+    for pair in (joined(request.fields, b"cookie") or b"").replace(b",", b";").split(b";"):
+        name, _, value = pair.strip().partition(b"=")
+        if name == cookie.encode("ascii") and _TOKEN.fullmatch(value):
+            return True, value.decode("ascii")
+    return False, "".join(choice(ascii_letters + digits) for _ in range(32))
 
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:

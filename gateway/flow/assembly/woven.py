@@ -26,6 +26,7 @@ from gateway.semantics.stitching import Stitcher, make_piece, make_stored
 
 __all__ = [
     "Loose",
+    "Outlet",
     "choose_gzip",
     "head_block",
     "octets_of",
@@ -71,11 +72,13 @@ def whole_response(
     extra: Fields = (),  # type: ignore[assignment]
     dynamic: bool = False,
     grow: Callable[[Entry, int], None] | None = None,
+    nonce: bytes = b"",
 ) -> Response:
     """The page, everything being at hand.
 
     used: request fields that its variables read. guards: what it consists of, when it is the same for all who may share the template; extra: fields from
     its includes; dynamic: versions of the pieces do not tell all of its content. grow: told when a compressed form is left on a stored response.
+    nonce: for what stands for one in the page; then nobody may keep it, and it never answers 304.
     """
     request = visit.request
     control, vary, left = compose([template.piece, *pieces], used)
@@ -83,6 +86,12 @@ def whole_response(
         control, left = b"private, no-store", None
     body = b"".join([octets_of(output) for output in outputs])
     block = head_block(template, control, vary, extra, now) + b"cache-status: %s\r\n" % member
+    mark = visit.route.esi.nonce
+    if nonce and (mark in body or mark in block):
+        body, outputs, guards, left = body.replace(mark, nonce), (body.replace(mark, nonce),), (), None
+        block = (
+            head_block(template, b"private, no-store", frozenset(), extra, now, mark, nonce) + b"cache-status: %s\r\n" % member
+        )
     if visit.inclusion is not None:
         version = blake2b(body, digest_size=12).digest() if left is not None else b""
         response = Response(template.status, block, body, facts)
@@ -116,7 +125,9 @@ def choose_gzip(visit: Visit, template: Template, length: int) -> bytes | None:
     return preferred_coding(joined(visit.request.fields, b"accept-encoding"), _GZIP)
 
 
-def head_block(template: Template, control: bytes, vary: frozenset[bytes], extra: Fields, now: float) -> bytes:
+def head_block(
+    template: Template, control: bytes, vary: frozenset[bytes], extra: Fields, now: float, mark: bytes = b"", nonce: bytes = b""
+) -> bytes:
     """The header section of the page, less Cache-Status and validators."""
     entry = template.entry
     base = entry.woven if entry is not None else None
@@ -130,6 +141,8 @@ def head_block(template: Template, control: bytes, vary: frozenset[bytes], extra
     lines = b"date: %s\r\ncache-control: %s\r\n" % (format_date(now), control)
     if names:
         lines += b"vary: %s\r\n" % b", ".join(sorted(names))
+    if mark:
+        base = base.replace(mark, nonce)
     return base + lines + encode_block(extra)
 
 
@@ -158,6 +171,53 @@ def octets_of(output: Output) -> bytes:
     if isinstance(output, bytes):
         return output
     return output.data if isinstance(output, Static) else output.body
+
+
+class Outlet:
+    """The octets of a streamed page, in its coding, with its nonce. mark: what stands for the nonce; it may be cut by the edges of pieces."""
+
+    __slots__ = ("_held", "_level", "_mark", "_nonce", "_packer", "_started")
+
+    def __init__(self, *, gzip: bool, level: int, mark: bytes, nonce: bytes) -> None:
+        self._packer = Stitcher() if gzip else None
+        self._level = level
+        self._mark = mark
+        self._nonce = nonce
+        self._held = b""
+        self._started = False
+
+    def encode(self, outputs: Sequence[Output]) -> bytes:
+        """What these become."""
+        if self._mark:
+            outputs = [self._renew(b"".join([octets_of(output) for output in outputs]))]
+        if self._packer is None:
+            return b"".join([octets_of(output) for output in outputs])
+        parts = [self._packer.add(packed_form(output, self._level, None)) for output in outputs if octets_of(output)]
+        return self._start() + b"".join(parts) if parts else b""
+
+    def finish(self) -> bytes:
+        """What stands after the last."""
+        held, self._held = self._held, b""
+        if self._packer is None:
+            return held
+        rest = self._packer.add(packed_form(held, self._level, None)) if held else b""
+        return self._start() + rest + self._packer.finish()
+
+    def _start(self) -> bytes:
+        if self._started or self._packer is None:
+            return b""
+        self._started = True
+        return self._packer.start()
+
+    def _renew(self, octets: bytes) -> bytes:
+        mark = self._mark
+        octets = (self._held + octets).replace(mark, self._nonce)
+        for length in range(min(len(mark) - 1, len(octets)), 0, -1):
+            if mark.startswith(octets[-length:]):
+                self._held = octets[-length:]
+                return octets[:-length]
+        self._held = b""
+        return octets
 
 
 def _stitched(outputs: Sequence[Output], visit: Visit, grow: Callable[[Entry, int], None] | None) -> list[bytes]:
