@@ -123,10 +123,11 @@ async def _inquire(gateway: Gateway, settings: Settings, request: Request, *, fe
     overheard = route.origin = _Overheard(route.origin)
     trace = TraceNode(_text(request.target))
     response = await page.answer(request, trace)
-    assembles = overheard.answered is not None and not route.esi.why_not(overheard.answered.status, overheard.fields)
+    content_type = first(overheard.fields, b"content-type") or b""
+    may_hold_markup = route.esi.suits(content_type) and not content_type.startswith(b"text/event-stream")
     try:
         async with asyncio.timeout(patience):
-            octets = await _read(response, whole=response.facts.stored or assembles)
+            octets = await _read(response, whole=response.facts.stored or may_hold_markup)
     except TimeoutError:
         octets = None
     if overheard.asked is not None:
@@ -157,7 +158,7 @@ async def _inquire(gateway: Gateway, settings: Settings, request: Request, *, fe
 
 
 async def _read(response: Response, *, whole: bool) -> int:
-    """Read the content to its end when it is being stored, else close it; octets read."""
+    """Read the content to its end when that is wanted (it is being stored, or assembled), else close it; octets read."""
     body = response.body
     if body is None or isinstance(body, bytes):
         return len(body or b"")

@@ -34,6 +34,7 @@ def about_assembly(
     return {
         "assembled": not why_not,
         "why_not": why_not,
+        "stripped": bool(why_not) and rules.strip,
         "unread": unread,
         "markup": survey(page, media_type),
         "includes": [_include(gateway, visit, node, 1, memory) for node in trace.children],
@@ -75,7 +76,7 @@ def _include(gateway: Gateway, parent: Visit, node: TraceNode, depth: int, memor
     except UpstreamError as error:
         return about | {"goes": f"nowhere: {error}"}
     scheme, host, target = visit.key
-    about["goes"] = f"{scheme.decode('ascii')}://{(host + target).decode('latin-1')}, by route {visit.route.name}"
+    about["goes"] = f"to {scheme.decode('ascii')}://{(host + target).decode('latin-1')}, by route {visit.route.name}"
     about["now"] = memory(visit)["text"]
     about["includes"] = [_include(gateway, visit, child, depth + 1, memory) for child in node.children]
     return about

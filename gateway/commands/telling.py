@@ -130,7 +130,8 @@ def _assembly(found: Found) -> Iterator[str]:
         yield f"its content can't be read: {told['unread']}"
     elements = f"{markup['elements']} ESI element{'' if markup['elements'] == 1 else 's'}"
     if not told["assembled"]:
-        yield f"it is not assembled: {told['why_not']}. It has {elements}, which go out as they are"
+        yield f"it is not assembled: {told['why_not']}"
+        yield f"what it has of ESI ({elements}) {'is taken out' if told['stripped'] else 'goes out as it is'}"
     else:
         yield f"it is assembled: {elements}"
         for include in told["includes"]:
@@ -153,7 +154,7 @@ def _include(include: Found, indent: str) -> Iterator[str]:
     came = include["reason"] or f"{include['cache']}, {include['status']}, {include['octets']} octets"
     became = "" if include["outcome"] in ("", include["rung"]) else f"; in the page: {include['outcome']}"
     yield f"{indent}{what} {include['url']}: {came}{became}"
-    yield f"{indent}  goes to {include['goes']}"
+    yield f"{indent}  goes {include['goes']}"
     if include["now"]:
         yield f"{indent}  the next one {include['now']}"
     for inner in include["includes"]:

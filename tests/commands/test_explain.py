@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from contextlib import closing
@@ -205,6 +206,99 @@ def test_an_origin_that_hangs_in_the_middle_does_not_hang_us(weft, origin, path)
     found = json.loads(outcome.out)
     assert found["verdict"]["reason"] == "not-whole"
     assert found["second"]["plan"] == "forward"
+
+
+# ── Pages of pieces ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ESI = (b'Surrogate-Control: content="ESI/1.0"', b"Content-Type: text/html", b"Cache-Control: max-age=60")
+
+
+class TestPieces:
+    def test_a_page_of_pieces_says_what_it_includes_where_that_goes_and_what_memory_has(self, explain, origin, path):
+        origin.script(f"{path}/kept", answer(ok(b"K", b"Cache-Control: max-age=30")))
+        origin.script(f"{path}/loose", answer(ok(b"L", b"Cache-Control: no-store")))
+        body = f'<p>\n<esi:include src="{path}/kept"/><esi:include src="{path}/loose"/>'.encode()
+        told = explain(*ESI, body=body)["assembly"]
+        assert (told["assembled"], told["why_not"]) == (True, "")
+        assert [place["line"] for place in told["markup"]["includes"]] == [2, 2]
+        kept, loose = sorted(told["includes"], key=lambda include: include["url"])
+        assert (kept["cache"], kept["status"], kept["octets"], kept["outcome"]) == ("uri-miss", 200, 1, "src")
+        assert kept["goes"] == f"to {HOST}{path}/kept, by route default"
+        assert kept["now"] == "is answered from memory: fresh for another 30 s"
+        assert loose["now"] == "goes to the origin: nothing is stored under this key"
+        assert told["response"]["cache-control"] == "private, no-store"
+
+    def test_the_page_is_what_the_origin_was_asked_for_first_and_not_its_includes(self, explain, origin, path):
+        origin.script(f"{path}/a", answer(ok(b"A", b"Cache-Control: max-age=30")))
+        found = explain(*ESI, body=f'<esi:include src="{path}/a"/>'.encode())
+        assert found["asked"]["target"] == path
+        assert ["surrogate-control", 'content="ESI/1.0"'] in found["answered"]["fields"]
+        assert found["second"]["plan"] == "reuse"
+
+    def test_what_failed_says_why_and_what_came_in_its_place(self, explain, origin, path):
+        origin.script(f"{path}/bad", answer(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"))
+        body = f'<esi:include src="{path}/bad">B</esi:include><esi:include src="http://other.test/" onerror="continue"/>'
+        told = explain(*ESI, body=body.encode())["assembly"]
+        bad, foreign = sorted(told["includes"], key=lambda include: include["url"])
+        assert (foreign["reason"], foreign["outcome"]) == ("host_not_allowed", "nothing")
+        assert foreign["goes"].startswith("nowhere: ")
+        assert (bad["reason"], bad["outcome"]) == ("status_500", "fallback")
+
+    def test_includes_of_includes_are_told(self, explain, origin, path):
+        origin.script(f"{path}/b", answer(ok(b"B", b"Cache-Control: max-age=30")))
+        origin.script(f"{path}/a", answer(ok(f'<esi:include src="{path}/b"/>'.encode(), *ESI)))
+        (outer,) = explain(*ESI, body=f'<esi:include src="{path}/a"/>'.encode())["assembly"]["includes"]
+        assert [inner["url"] for inner in outer["includes"]] == [f"{path}/b"]
+
+    def test_a_page_that_can_not_be_had_is_explained_all_the_same(self, explain, origin, path):
+        origin.script(f"{path}/bad", answer(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"))
+        found = explain(*ESI, body=f'<esi:include src="{path}/bad"/>'.encode())
+        assert found["verdict"]["status"] == 502
+        assert [include["reason"] for include in found["assembly"]["includes"]] == ["status_500"]
+
+    def test_problems_have_their_places_and_variables_what_follows_from_them(self, explain):
+        told = explain(*ESI, body=b"<p>\n <esi:foo/><esi:vars>$(HTTP_ACCEPT_LANGUAGE{de})</esi:vars>")["assembly"]
+        (problem,) = told["markup"]["problems"]
+        assert (problem["code"], problem["line"], problem["column"]) == ("unknown-element", 2, 2)
+        assert told["markup"]["variables"] == ["HTTP_ACCEPT_LANGUAGE{de}"]
+
+    @pytest.mark.parametrize(
+        ("lines", "arguments", "why"),
+        [
+            (ESI[1:], (), "Surrogate-Control"),
+            (ESI, ("--set", "esi.mode=off"), "esi.mode is off"),
+            ((ESI[0], b"Content-Type: image/svg+xml", ESI[2]), (), "esi.types"),
+        ],
+        ids=["does-not-ask", "off", "type"],
+    )
+    def test_markup_that_is_not_run_says_why(self, explain, lines, arguments, why):
+        told = explain(*lines, body=b"<esi:include src='/a'/>", arguments=arguments)["assembly"]
+        assert told["assembled"] is False
+        assert why in told["why_not"]
+        assert told["markup"]["elements"] == 1
+        assert not told["includes"]
+
+    def test_a_compressed_page_is_read(self, explain):
+        told = explain(*ESI, b"Content-Encoding: gzip", body=gzip.compress(b"<esi:foo/>"))["assembly"]
+        assert [problem["code"] for problem in told["markup"]["problems"]] == ["unknown-element"]
+
+    def test_the_text_has_the_tree(self, weft, origin, path):
+        origin.script(f"{path}/a", answer(ok(b"A", b"Cache-Control: max-age=30")))
+        origin.script(path, answer(ok(f'<esi:include src="{path}/a"/>'.encode(), *ESI)))
+        told = weft("explain", f"{origin.url}{path}").out
+        section = told.partition("what it is made of (ESI)\n")[2].partition("\n\n")[0]
+        *lines, says = section.splitlines()
+        assert lines == [
+            "  it is assembled: 1 ESI element",
+            f"  include {path}/a: uri-miss, 200, 1 octets",
+            f"    goes to {origin.url}{path}/a, by route default",
+            "    the next one is answered from memory: fresh for another 30 s",
+        ]
+        assert says.startswith("  so the page says Cache-Control: max-age=")
+
+    def test_a_page_without_esi_is_not_bothered_with_it(self, weft, origin, path):
+        origin.script(path, answer(ok(b"plain", b"Content-Type: text/html")))
+        assert "ESI)" not in weft("explain", f"{origin.url}{path}").out
 
 
 # ── Routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
