@@ -212,6 +212,12 @@ class Gateway:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"
         for kind, count in self.purger.purges.items():
             yield "weft_purges", "Purges applied, by kind.", {"kind": kind}, count, "counter"
+        weaver = self.page.weaver
+        yield "weft_esi_pages", "Pages assembled from pieces.", {}, weaver.pages, "counter"
+        for outcome, count in list(weaver.outcomes.items()):
+            yield "weft_esi_includes", "Places in pages, by what they came to.", {"outcome": outcome}, count, "counter"
+        for code, count in list(weaver.problems.items()):
+            yield "weft_esi_problems", "Faults of pages' markup, by code.", {"code": code}, count, "counter"
         for name, origin in self.origins.items():
             yield "weft_origin_up", "1 while the origin is asked.", {"origin": name}, float(origin.is_available()), "gauge"
             for counter, value in origin.counters().items():

@@ -183,6 +183,7 @@ class AccessLog:
                     "request_id": facts.request_id,
                     "worker": int(self._worker),
                 }
+                | ({"includes": facts.includes, "includes_failed": facts.includes_failed} if facts.includes else {})
             )[1:]
             + b"\n"
         )

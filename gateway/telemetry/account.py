@@ -27,6 +27,8 @@ class Story(Protocol):
     stale: bool
     stored: bool
     collapsed: bool
+    includes: int
+    includes_failed: int
     cell: object
     log_tail: bytes | None
     log_ready: tuple[bytes, bytes] | None

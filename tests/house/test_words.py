@@ -139,6 +139,8 @@ def metric_names() -> set[str]:
     gateway.metrics.cell("default", "GET", 200, "hit").add(0.1, 1)
     gateway.metrics.refuse("malformed")
     gateway.purger.purges["tag"] = 1
+    gateway.page.weaver.count("src")
+    gateway.page.weaver.count_problem("unknown-element")
     gateway.origins["upstream"].failures["REASON"] = 1
     registry = CollectorRegistry()
     registry.register(gateway.metrics)

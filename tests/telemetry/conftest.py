@@ -1,0 +1,5 @@
+"""A real gateway before a scripted origin."""
+
+from __future__ import annotations
+
+from tests.support.fixtures import *  # noqa: F403
