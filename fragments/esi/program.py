@@ -118,6 +118,12 @@ class Fetch:
         self.add_fields: tuple[tuple[str, Text], ...] = ()
         self.drop_fields: tuple[str, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """A GET with nothing of its own: whoever asks for the URL gets the same."""
+        own = self.no_store or self.esi or self.ttl is not None or self.set_fields or self.add_fields or self.drop_fields
+        return self.method == "GET" and not own
+
 
 class Evaluate:
     """An eval: what comes is run as part of this page, with its variables; what follows waits for it."""
@@ -251,17 +257,9 @@ def _flatten(steps: Steps) -> tuple[tuple[Static, ...], tuple[Fetch, ...]] | Non
     for step in steps:
         if isinstance(step, Static):
             texts[-1] = Static(texts[-1].data + step.data) if texts[-1].data else step
-        elif isinstance(step, Fetch) and _is_plain(step):
+        elif isinstance(step, Fetch) and step.is_plain and step.src.constant is not None:
             fetches.append(step)
             texts.append(Static(b""))
         else:
             return None
     return tuple(texts), tuple(fetches)
-
-
-def _is_plain(fetch: Fetch) -> bool:
-    return (
-        fetch.src.constant is not None
-        and fetch.method == "GET"
-        and not (fetch.no_store or fetch.esi or fetch.set_fields or fetch.add_fields or fetch.drop_fields)
-    )

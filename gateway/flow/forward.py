@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from fragments.esi.program import Program
 from gateway.cache.collapse import Uncacheable
 from gateway.cache.entry import NEVER_STORED, Entry, merge_fields, stored_fields
 from gateway.cache.freshness import initial_age
@@ -22,6 +23,7 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
+from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
 from gateway.flow.assembly.template import compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
@@ -55,7 +57,7 @@ FlightName = tuple[Key, bytes | None, tuple[NominatedValues, ...]]
 class Forwarder:
     """Everything that leads to an origin. One for the process; belongs to its event loop.
 
-    clock: epoch seconds that never go back.
+    clock: epoch seconds that never go back. on_page: told of each page that is compiled to be stored, or of ESI tags in one that is not assembled.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Forwarder:
         self.flights: dict[FlightName, Flight] = {}
         self.origin_requests = 0
         self.collapsed = 0
+        self.on_page: Callable[[Program | None, int], None] = lambda _program, _raw: None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---------------------------------------------------------------- fetches that may be shared
@@ -213,6 +216,8 @@ class Forwarder:
             except UpstreamError:
                 await _discard(response)
                 raise
+        elif visit.route.esi.strip and visit.route.esi.suits(first(response.fields, b"content-type")):
+            strip_markup(response, lambda raw: self.on_page(None, raw))
         if inclusion is not None and inclusion.ttl is not None:
             response.fields = with_lifetime(response.fields, inclusion.ttl)
         skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
@@ -328,6 +333,9 @@ class Forwarder:
             entry.esi = True
             entry.program = compile_body(body, first(fields, b"content-type"))
             entry.cost += entry.program.size
+            self.on_page(entry.program, 0)
+        elif visit.route.esi.suits(first(fields, b"content-type")) and (raw := count_markup(body)):
+            self.on_page(None, raw)
         filling.entry = entry
         filling.purged = self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp)
         if not filling.purged:

@@ -24,8 +24,9 @@ from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError
 from gateway.flow.assembly.composite import UNKNOWN, piece_of_filling
+from gateway.flow.assembly.kitchen import Guests
 from gateway.flow.assembly.template import Template, compile_body, template_of
-from gateway.flow.assembly.weaver import Guests, Weaver
+from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.deliver import NOT_IN_304, deliver, may_compress, wants_part_of
 from gateway.flow.forward import Forwarder
 from gateway.flow.landing import Filling, Flight, Landing, dispose
@@ -90,6 +91,7 @@ class Page:
         self._second = -1
         self._shelf = store.shelf
         self.weaver = Weaver(self, routes, store.shelf, ledger, clock, server=self.server, guests=guests, grow=store.grow)
+        forwarder.on_page = self.weaver.note_page
 
     # ------------------------------------------------------------------------------------------------ everything is in memory
 
@@ -124,6 +126,7 @@ class Page:
                 return False
             if entry.frequency < MAX_FREQUENCY:
                 entry.frequency += 1
+        self.weaver.count_page(len(entries))
         return True
 
     def answer_now(self, request: Request, now: float) -> Response | None:
@@ -256,7 +259,11 @@ class Page:
             return await self._relayed(visit, ForwardReason.BYPASS)
         if visit.inclusion is not None and visit.inclusion.no_store:
             return await self._relayed(visit, ForwardReason.REQUEST, detail=Reason.REQUEST_NO_STORE.value)
-        return await self._look_and_ask(visit)
+        try:
+            return await self._look_and_ask(visit)
+        finally:
+            if visit.foreseen is not None and not visit.foreseen.adopted:
+                visit.foreseen.cancel()
 
     async def _look_and_ask(self, visit: Visit) -> Response:
         """A GET or HEAD that the cache may answer: look, ask, and look again when somebody else's fetch did not suit."""
@@ -282,6 +289,8 @@ class Page:
             stored = decision.entry
             if method == b"HEAD":
                 return await self._relayed(visit, reason, stored)
+            if visit.foreseen is None:
+                visit.foreseen = self.weaver.foresee(visit)
             if stored is None and self.forwarder.uncacheable.knows(visit.crowd, now):
                 return await self._relayed(visit, reason, detail="uncacheable")
             response = await self._fetched(visit, stored, reason)

@@ -6,6 +6,8 @@ connection go, fields by which frameworks let a client override host, path or me
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gateway.cache.key import Crowd, Key
 from gateway.cache.plan import NO_WISHES, Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
@@ -17,6 +19,9 @@ from gateway.semantics.fields import connection_options, end_to_end
 from gateway.semantics.message import Fields, Request, first, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
 from gateway.telemetry.trace import TraceNode
+
+if TYPE_CHECKING:
+    from gateway.flow.assembly.fetching import Foreseen
 
 __all__ = ["OVERRIDES", "Identity", "Visit", "has_looped", "origin_fields", "selecting_values", "wants_upgrade"]
 
@@ -56,10 +61,23 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
+    foreseen: what its page is likely to include, asked for already. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
     """
 
-    __slots__ = ("ask", "inclusion", "interim", "key", "overtaken", "request", "request_id", "route", "started", "trace", "whole")
+    __slots__ = (
+        "ask",
+        "foreseen",
+        "inclusion",
+        "interim",
+        "key",
+        "overtaken",
+        "request",
+        "request_id",
+        "route",
+        "started",
+        "trace",
+        "whole",
+    )
 
     def __init__(self, request: Request, route: Route, target: bytes, started: float, request_id: str) -> None:
         self.request = request
@@ -73,6 +91,7 @@ class Visit:
         self.inclusion: Inclusion | None = None
         self.whole = False
         self.trace: TraceNode | None = None
+        self.foreseen: Foreseen | None = None
 
     @property
     def crowd(self) -> Crowd:

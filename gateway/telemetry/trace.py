@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from time import monotonic
 
+from gateway.telemetry.account import Story
+
 __all__ = ["TraceNode"]
 
 
 class TraceNode:
     """One request within a page, or the page itself.
 
-    url         as the page has it
+    url         as it was asked for
+    label       as the page has it: what its variables came to is the visitor's business. For who looks at traces of others
     rung        "page", "src", "alt"
     started, ended  monotonic seconds; ended is started for what was in memory
-    cache       how it was answered: the tokens of RFC 9211 §2.2, or "memory", "error"
+    is_open     nothing is known yet of what it came to
+    is_late     the page went on without it, and what came follows at its end
+    cache       how it was answered: the tokens of RFC 9211 §2.2, or "memory", "error"; "" when it was not
+    detail      more of that: the words of Cache-Status
     status      of its response, 0 when there was none
     octets      of its content
     reason      why it brought nothing, "" when it did
@@ -22,13 +28,33 @@ class TraceNode:
     problems    faults of its markup, for people
     """
 
-    __slots__ = ("cache", "children", "ended", "octets", "outcome", "problems", "reason", "rung", "started", "status", "url")
+    __slots__ = (
+        "cache",
+        "children",
+        "detail",
+        "ended",
+        "is_late",
+        "is_open",
+        "label",
+        "octets",
+        "outcome",
+        "problems",
+        "reason",
+        "rung",
+        "started",
+        "status",
+        "url",
+    )
 
-    def __init__(self, url: str, rung: str = "page") -> None:
+    def __init__(self, url: str, rung: str = "page", label: str = "") -> None:
         self.url = url
+        self.label = label or url
         self.rung = rung
         self.started = self.ended = monotonic()
+        self.is_open = True
+        self.is_late = False
         self.cache = ""
+        self.detail = ""
         self.status = 0
         self.octets = 0
         self.reason = ""
@@ -36,16 +62,24 @@ class TraceNode:
         self.children: list[TraceNode] = []
         self.problems: list[str] = []
 
-    def child(self, url: str, rung: str) -> TraceNode:
+    def child(self, url: str, rung: str, label: str = "") -> TraceNode:
         """One more request for this page, beginning now."""
-        node = TraceNode(url, rung)
+        node = TraceNode(url, rung, label)
         self.children.append(node)
         return node
 
     def end(self, cache: str, status: int, octets: int, reason: str = "") -> None:
         """It is over."""
         self.ended = monotonic()
+        self.is_open = False
         self.cache = cache
         self.status = status
         self.octets = octets
         self.reason = reason
+
+    def tell(self, story: Story) -> None:
+        """What the cache did for it, in words. Its reason for what failed is told as `reason`."""
+        words = [word for word in ("stale", "stored", "collapsed") if getattr(story, word)]
+        if story.detail and story.detail not in ("stale", self.reason):
+            words.append(story.detail)
+        self.detail = ", ".join(words)

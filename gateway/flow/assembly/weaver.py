@@ -6,62 +6,35 @@ weave   otherwise. A head goes out with the first octets that are ready
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from time import monotonic
+from typing import Any
 
 from fragments.assembly import Fragment, Output
 from fragments.esi.program import Program
 from gateway.cache.entry import Entry
 from gateway.cache.key import Key
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import UpstreamError
 from gateway.flow.assembly.composite import Piece, piece_of
+from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
 from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, carried_fields, find_destination
+from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
 from gateway.flow.assembly.template import Template, template_of
-from gateway.flow.assembly.weaving import Weaving
+from gateway.flow.assembly.weaving import Weaving, make_nonce
 from gateway.flow.assembly.woven import head_block, whole_response
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Route, Routes
 from gateway.semantics.message import Fields, Request
 
-__all__ = ["FragmentFailed", "Guests", "Kitchen", "Weaver"]
+__all__ = ["Weaver"]
 
 _OURS = b"/_weft/"
 
 _NOWHERE: tuple[Key, ...] = ((b"", b"", b""),)
 """In the place of keys: an include that is not of our own site, or not of a fixed address."""
-
-
-class FragmentFailed(UpstreamError):
-    """A page that can't be without something that could not be had. Nothing of it was sent."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.status = 504 if reason == "deadline" else 502
-
-
-class Guests(Protocol):
-    """Origins of foreign hosts."""
-
-    def route_for(self, scheme: bytes, authority: bytes) -> Route:
-        """Raises UpstreamError for a host that is not listed."""
-
-
-class Kitchen(Protocol):
-    """What the weaver asks of the flow (page.Page is it)."""
-
-    def fresh(self, visit: Visit, now: float) -> Entry | None:
-        """A stored, whole, fresh 200 that answers visit; no await."""
-
-    def is_wanted(self, entry: Entry, now: float) -> bool:
-        """Whether purges since the last look have left it alone."""
-
-    async def attend(self, visit: Visit) -> Response:
-        """The answer to visit, whatever it takes."""
-
-    def failed(self, visit: Visit, error: GatewayError, reason: str) -> Response:
-        """The answer that says that there is none."""
 
 
 class Weaver:
@@ -88,8 +61,10 @@ class Weaver:
         self.server = server
         self.guests = guests
         self.own_hosts = frozenset(route.host for route in routes.all if route.host and not route.host.startswith(b"*"))
+        self.manifest = Manifest()
         self.outcomes: dict[str, int] = {}
         self.pages = 0
+        self.raw_tags = 0
         self.problems: dict[str, int] = {}
         self._shelf = shelf
         self._ledger = ledger
@@ -101,15 +76,24 @@ class Weaver:
         """The page, when all of it is in memory and fresh; None otherwise. entry: the template, compiled."""
         program = entry.program
         assert isinstance(program, Program)
-        if program.flat is not None:
-            found = self._flat(visit, entry, program, now)
-            if found is not None:
-                outputs, pieces, entries = found
-                self.pages += 1
-                return whole_response(
-                    visit, template_of(entry, now), outputs, pieces, (), facts, member, now, guards=entries, grow=self.grow
-                )
-            return None
+        found = self._flat(visit, entry, program, now) if program.flat is not None and visit.trace is None else None
+        if found is not None:
+            outputs, pieces, entries = found
+            self.count_page(len(entries))
+            facts.includes = len(entries)
+            return whole_response(
+                visit,
+                template_of(entry, now),
+                outputs,
+                pieces,
+                (),
+                facts,
+                member,
+                now,
+                guards=entries,
+                grow=self.grow,
+                nonce=make_nonce(visit.route.esi),
+            )
         weaving = Weaving(self, visit, template_of(entry, now), now)
         weaving.begin()
         if not weaving.fill_from_memory(now):
@@ -134,12 +118,12 @@ class Weaver:
             found = shelf.sole if shelf is not None else None
             if (
                 found is None
+                or (found.checked != sequence and not self.kitchen.is_wanted(found, now))
                 or found.status != 200
                 or found.esi
                 or found.parts is not None
                 or now >= found.fresh_until
                 or (authorized and not found.shared)
-                or (found.checked != sequence and not self.kitchen.is_wanted(found, now))
             ):
                 return None
             if found.frequency < 3:
@@ -187,7 +171,10 @@ class Weaver:
             raise
         if weaving.failure:
             await weaving.aclose()
-            return self.kitchen.failed(visit, FragmentFailed(weaving.failure, weaving.failure), facts.outcome)
+            weaving.tell(facts)
+            response = self.kitchen.failed(visit, FragmentFailed(weaving.failure, weaving.failure), facts.outcome)
+            response.facts.includes, response.facts.includes_failed = facts.includes, facts.includes_failed
+            return response
         if weaving.finished:
             await weaving.aclose()
             return weaving.whole(facts, member, self.clock())
@@ -199,6 +186,21 @@ class Weaver:
         """The answer to HEAD for a page that is not in memory: what can be said without it."""
         block = head_block(template, b"private, no-store", frozenset(), [], self.clock()) + b"cache-status: %s\r\n" % member
         return Response(template.status, block, None, facts)
+
+    def foresee(self, visit: Visit) -> Foreseen | None:
+        """Ask for what the page led to last time, while it is asked for itself; None when nothing is known, or too much is under way already."""
+        urls = self.manifest.of(visit.key)
+        depth = visit.inclusion.depth if visit.inclusion is not None else 0
+        rules = visit.route.esi
+        if not urls or rules.mode == "off" or depth >= rules.max_depth:
+            return None
+        deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
+        gate, tasks = asyncio.Semaphore(rules.max_parallel), {}
+        for url in urls:
+            with suppress(UpstreamError):  # said where the page asks for it
+                foreseen = self.visit_of(visit, url, Inclusion(depth + 1, deadline))
+                tasks[url] = asyncio.ensure_future(fetch_fragment(self.kitchen, foreseen, rules, gate))
+        return Foreseen(tasks)
 
     def visit_of(self, parent: Visit, url: str, inclusion: Inclusion, *, fields: Fields = ()) -> Visit:  # type: ignore[assignment]
         """The visit that an include of url becomes. fields: the page's own request fields. Raises UpstreamError when it may not be asked for."""
@@ -225,6 +227,17 @@ class Weaver:
         visit = Visit(request, route, target, parent.started, parent.request_id)
         visit.inclusion = inclusion
         return visit
+
+    def count_page(self, includes: int) -> None:
+        """One page from memory, all of whose includes were there."""
+        self.pages += 1
+        self.outcomes["src"] = self.outcomes.get("src", 0) + includes
+
+    def note_page(self, program: Program | None, raw: int) -> None:
+        """A page was compiled to be stored; or is none, and has raw ESI tags in it."""
+        self.raw_tags += raw
+        for problem in program.problems if program is not None else ():
+            self.count_problem(problem.code)
 
     def count(self, outcome: str) -> None:
         """One include, by what it came to."""

@@ -24,8 +24,10 @@ from fragments.esi.values import Context
 from gateway.cache.entry import Entry
 from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.flow.assembly.composite import UNKNOWN
+from gateway.flow.assembly.fetching import Fetched, fetch_fragment
 from gateway.flow.assembly.inclusion import Inclusion, NotIncluded
 from gateway.flow.assembly.late_patch import LatePatch, may_patch
+from gateway.flow.assembly.rules import EsiRules
 from gateway.flow.assembly.template import Template
 from gateway.flow.assembly.woven import (
     Loose,
@@ -40,16 +42,16 @@ from gateway.flow.assembly.woven import (
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.semantics.message import Fields, Request, first, joined, values
+from gateway.telemetry.trace import TraceNode
 
 if TYPE_CHECKING:
     from gateway.flow.assembly.weaver import Weaver
 
-__all__ = ["Weaving"]
+__all__ = ["Weaving", "make_nonce"]
 
 _BUFFERED = 1 << 20
 """Octets of a page that may wait behind an include before no more of the page is read."""
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{16,128}")
-_GOOD = frozenset({200, 203, 204})
 
 
 class Weaving:
@@ -66,7 +68,7 @@ class Weaving:
         self.deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
-        self.nonce = token_urlsafe(16).encode("ascii") if rules.nonce else b""
+        self.nonce = make_nonce(rules)
         self._has_csrf_cookie, csrf_token = _csrf_token(request, rules.csrf_cookie) if rules.csrf_cookie else (True, "")
         environment = Environment(
             request.method.decode("latin-1"),
@@ -96,6 +98,8 @@ class Weaving:
         self._late_names: dict[int, bytes] = {}
         self._blocked: tuple[Hole, float] | None = None
         self._told = False
+        if visit.foreseen is not None:
+            visit.foreseen.adopted = True
         self.broken = ""  # why the template itself ended early
 
     # ---------------------------------------------------------------- the template
@@ -313,62 +317,41 @@ class Weaving:
 
     async def _fetch(self, hole: Hole) -> Fragment:
         """One include, whole, or why not. Raises nothing but CancelledError."""
-        started = monotonic()
-        assert self._gate is not None
         trace = self.visit.trace.child(hole.url, hole.stage) if self.visit.trace is not None else None
-        facts: Facts | None = None
         try:
-            visit = self._visit(hole)
-            visit.trace = trace
-            assert visit.inclusion is not None
-            async with self._gate, asyncio.timeout(max(0.0, visit.inclusion.deadline - started)):
-                response = await self.weaver.kitchen.attend(visit)
-                facts = response.facts
-                fragment = await self._collect(hole, response)
-        except TimeoutError:
-            fragment = Fragment.failed("deadline")
+            fetched = await self._asked_before(hole) or await self._ask(hole, trace)
         except UpstreamError as error:
-            fragment = Fragment.failed(error.reason)
+            fetched = Fetched(Fragment.failed(error.reason))
         except EsiLimit:
-            fragment = Fragment.failed("budget_spent")
+            fetched = Fetched(Fragment.failed("budget_spent"))
+        if self.rules.cookies_from and not fetched.fragment.reason and self._may_set_cookie(hole):
+            self.cookies += values(fetched.fields, b"set-cookie")
         if trace is not None:
-            trace.end(
-                facts.outcome if facts is not None else "",
-                facts.fwd_status if facts is not None else 0,
-                len(fragment.body),
-                fragment.reason,
-            )
+            facts, fragment = fetched.facts, fetched.fragment
+            cache, status = (facts.outcome, facts.fwd_status) if facts is not None else ("", 0)
+            trace.end(cache, status, len(fragment.body), fragment.reason)
             hole.note = trace
-        return fragment
+        return fetched.fragment
 
-    async def _collect(self, hole: Hole, response: Response) -> Fragment:
-        body = response.body
-        if body is None or isinstance(body, bytes):
-            content = body or b""
-        else:
-            chunks, octets = [], 0
-            try:
-                if response.status in _GOOD:
-                    async for chunk in body:
-                        octets += len(chunk)
-                        if octets > self.rules.max_fragment_bytes:
-                            return Fragment.failed("fragment_too_large")
-                        chunks.append(chunk)
-            finally:
-                await body.aclose()
-            content = b"".join(chunks)
-        if response.tunnel is not None:
-            await response.tunnel.aclose()
-        if response.status not in _GOOD:
-            return Fragment.failed(response.facts.detail if response.facts.outcome == "error" else f"status_{response.status}")
-        if len(content) > self.rules.max_fragment_bytes:
-            return Fragment.failed("fragment_too_large")
-        if self.rules.cookies_from and self._may_set_cookie(hole):
-            self.cookies += values(response.fields(), b"set-cookie")
-        source = response.source
-        if isinstance(source, Entry) and source.body is content:
-            return Fragment(content, source)
-        return Fragment(content, Loose(piece_of_response(response, self.weaver.clock())))
+    async def _asked_before(self, hole: Hole) -> Fetched | None:
+        """What was asked for together with the page, when that is what the page now wants."""
+        foreseen = self.visit.foreseen
+        if foreseen is None or not hole.fetch.is_plain or hole.fetch.maxwait is not None or hole.stage != "src":
+            return None
+        task = foreseen.take(hole.url)
+        if task is None:
+            return None
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    async def _ask(self, hole: Hole, trace: TraceNode | None) -> Fetched:
+        visit = self._visit(hole)
+        visit.trace = trace
+        assert self._gate is not None
+        return await fetch_fragment(self.weaver.kitchen, visit, self.rules, self._gate)
 
     # ---------------------------------------------------------------- the answer
 
@@ -377,8 +360,6 @@ class Weaving:
         self.weaver.pages += 1
         self._drain()
         self.tell(facts)
-        if self._parser is not None:
-            self._count_problems()
         outputs, used = self.outputs, self.assembler.environment.used
         holes = self.assembler.holes
         pieces = [piece_of_fragment(hole.fragment, now) for hole in holes if hole.fragment is not None]
@@ -451,7 +432,12 @@ class Weaving:
         if self._told:
             return
         self._told = True
+        if self.visit.foreseen is not None:
+            self.visit.foreseen.cancel()
         holes = self.assembler.holes
+        if self.assembler.settled:
+            urls = dict.fromkeys(hole.url for hole in holes if hole.fetch.is_plain and hole.fetch.src.constant == hole.url)
+            self.weaver.manifest.remember(self.visit.key, tuple(urls))
         facts.includes = len(holes)
         facts.includes_failed = sum(1 for hole in holes if hole.outcome in ("nothing", "failed", "fallback"))
         for hole in holes:
@@ -465,11 +451,9 @@ class Weaving:
                 self.visit.trace.problems += [f"line {problem.line}: {problem.message}" for problem in program.problems]
         for _ in self.assembler.problems:
             self.weaver.count_problem("run")
-
-    def _count_problems(self) -> None:
-        assert self._parser is not None
-        for problem in self._parser.problems:
-            self.weaver.count_problem(problem.code)
+        if self._compiler is not None and self.template.piece is UNKNOWN:  # else counted where it is stored
+            for problem in self._compiler.finish(()).problems:
+                self.weaver.count_problem(problem.code)
 
     async def aclose(self) -> None:
         """Nobody wants the rest."""
@@ -519,6 +503,11 @@ class _WovenBody:
         """Give up what is under way."""
         self._weaving.tell(self._facts)
         await self._weaving.aclose()
+
+
+def make_nonce(rules: EsiRules) -> bytes:
+    """A new nonce of 128 bits, where the site has a place for one; b"" elsewhere. CSP Level 3 §7.1."""
+    return token_urlsafe(16).encode("ascii") if rules.nonce else b""
 
 
 def _csrf_token(request: Request, cookie: str) -> tuple[bool, str]:
