@@ -102,7 +102,7 @@ async def compare(options: argparse.Namespace) -> None:
             profile.enable()
             await cost(protocol, asked, options.requests)
             profile.disable()
-            pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+            pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
             continue
         best = min([await cost(protocol, asked, options.requests) for _ in range(options.rounds)])
         assert sink.writes >= options.rounds * options.requests, "not every request was answered"
