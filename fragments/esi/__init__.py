@@ -4,6 +4,7 @@
                                            │
                                   attributes and text ──expressions──▶ closures, with functions/ as their library
 
+    elements      the table of elements: attributes, parents, children
     errors        spans, problems (what a page has wrong), and the two exceptions that stay inside
     values        what an expression can yield, how it compares, prints and is escaped
     scope         what an expression may ask of the request that it is evaluated for
