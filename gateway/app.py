@@ -31,6 +31,7 @@ from gateway.clock import Clock
 from gateway.endpoints.health import HealthEndpoint
 from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
+from gateway.endpoints.trace import TraceEndpoint
 from gateway.endpoints.traffic import Traffic
 from gateway.error_page import error_page
 from gateway.flow.assembly.guest_routes import GuestRoutes
@@ -54,6 +55,7 @@ from gateway.telemetry.access_log import AccessLog
 from gateway.telemetry.account import Account
 from gateway.telemetry.line_writer import LineWriter
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.traces import Traces
 from gateway.upstream.breaker import BreakerSettings
 from gateway.upstream.guests import GuestOrigins, HostPatterns
 from gateway.upstream.health import ActiveCheck, GuardedOrigin
@@ -126,8 +128,16 @@ class Gateway:
             fast_lane=settings.server.fast_lane,
         )
         self.sweeper = Sweeper(self.edge.connections, self.clock)
+        self.traces = Traces()
         self.traffic = Traffic(
-            self.page, self.account, self.clock, proxies, _token_check(settings.debug.tokens), settings.debug.server_timing
+            self.page,
+            self.account,
+            self.clock,
+            proxies,
+            _token_check(settings.debug.tokens),
+            settings.debug.server_timing,
+            self.traces,
+            f"{CONTROL}/trace/",
         )
         self._minder: asyncio.Task[None] | None = None
         self.app = self._application(extra_routes)
@@ -170,10 +180,12 @@ class Gateway:
         tokens = settings.purge.tokens
         purge = PurgeEndpoint(self.purger, _text_check(tokens) if tokens else None)
         health = HealthEndpoint(self.readiness)
+        trace = TraceEndpoint(self.traces, _token_check(settings.debug.tokens) if settings.debug.tokens else None)
         routes: list[BaseRoute] = [
             Endpoint("/health/live", health.live),
             Endpoint("/health/ready", health.ready),
             Endpoint("/purge", purge.post, methods=["POST"]),
+            Mount("/trace", routes=trace.routes()),
             *extra_routes,
         ]
         if settings.metrics.enabled:

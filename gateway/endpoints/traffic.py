@@ -23,6 +23,7 @@ from gateway.listener.proxies import TrustedProxies
 from gateway.listener.tunnel import ClientTunnel, relay_tunnel
 from gateway.semantics.message import Fields, Request, first
 from gateway.telemetry.account import Account
+from gateway.telemetry.traces import Trace, Traces, encode_includes, shown_target
 
 __all__ = ["Traffic"]
 
@@ -33,10 +34,21 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class Traffic:
-    """An ASGI application. may_debug: whether a token opens the debug header; timing: who gets Server-Timing."""
+    """An ASGI application.
+
+    may_debug: whether a token opens the debug header; timing: who gets Server-Timing; traces: where those of a token's holder are kept, below `trace_path`.
+    """
 
     def __init__(
-        self, page: Page, account: Account, clock: Clock, proxies: TrustedProxies, may_debug: Callable[[bytes], bool], timing: str
+        self,
+        page: Page,
+        account: Account,
+        clock: Clock,
+        proxies: TrustedProxies,
+        may_debug: Callable[[bytes], bool],
+        timing: str,
+        traces: Traces,
+        trace_path: str,
     ) -> None:
         self.page = page
         self.account = account
@@ -44,6 +56,8 @@ class Traffic:
         self.proxies = proxies
         self.may_debug = may_debug
         self.timing = timing
+        self.traces = traces
+        self.trace_path = trace_path
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One HTTP request. WebSockets reach us as HTTP on our own server; elsewhere they are refused by closing."""
@@ -66,22 +80,46 @@ class Traffic:
 
     async def _carry(self, request: Request, send: Send, started: float, offers: Mapping[str, Any]) -> None:
         """offers: what the server has beyond plain ASGI."""
-        response = await self.page.answer(request)
+        token = first(request.fields, b"weft-debug")
+        debug = token is not None and self.may_debug(token)
+        if not debug:
+            response = await self.page.answer(request)
+            await self._pass_on(request, response, send, started, offers)
+            return
+        url = f"{request.scheme.decode('latin-1')}://{request.host.decode('latin-1')}{shown_target(request.target)}"
+        trace = self.traces.begin(request.method.decode("latin-1"), url, self.clock())
+        try:
+            response = await self.page.answer(request, trace.root)
+            await self._pass_on(request, response, send, started, offers, trace)
+        finally:
+            trace.close()
+
+    async def _pass_on(
+        self,
+        request: Request,
+        response: Response,
+        send: Send,
+        started: float,
+        offers: Mapping[str, Any],
+        trace: Trace | None = None,
+    ) -> None:
+        """trace: of a token's holder."""
         if response.tunnel is not None:
             await self._switch(request, response, offers.get("tunnel"), started)
             return
-        token = first(request.fields, b"weft-debug")
-        debug = token is not None and self.may_debug(token)
-        if debug or (self.timing == "always" and response.facts.outcome != "hit"):
-            self._explain(request, response, debug=debug)
+        if trace is not None or (self.timing == "always" and response.facts.outcome != "hit"):
+            self._explain(request, response, trace)
         answer, body = offers.get("answer"), response.body
         if answer is not None and (body is None or isinstance(body, bytes)):
             answer(response.head, body or b"")
             self.account.tell(request, response, self.clock(), started, len(body or b""))
+            if trace is not None:
+                trace.head_sent()
+                trace.finish(response.facts, response.status, len(body or b""), complete=True)
             return
-        await self._send(request, response, send, started, trailers=offers.get("trailers", True))
+        await self._send(request, response, send, started, trailers=offers.get("trailers", True), trace=trace)
 
-    def _explain(self, request: Request, response: Response, *, debug: bool) -> None:
+    def _explain(self, request: Request, response: Response, trace: Trace | None) -> None:
         """Server-Timing, and for the holder of a token what decided."""
         facts = response.facts
         if self.timing != "never":
@@ -89,8 +127,11 @@ class Traffic:
             if facts.origin_time:
                 timing += f", origin;dur={facts.origin_time * 1000:.1f}"
             response.add(b"server-timing", timing.encode("ascii"))
-        if not debug:
+        if trace is None:
             return
+        response.add(b"weft-trace", f"{self.trace_path}{trace.id}".encode("ascii"))
+        if trace.root.children:
+            response.add(b"weft-includes", encode_includes(trace.root))
         try:
             visit = self.page.recognise(request)
         except BadRequest:
@@ -114,7 +155,16 @@ class Traffic:
             ]
         response.add(b"weft-debug", "; ".join(lines).encode("latin-1", "replace"))
 
-    async def _send(self, request: Request, response: Response, send: Send, started: float, *, trailers: bool = False) -> None:
+    async def _send(
+        self,
+        request: Request,
+        response: Response,
+        send: Send,
+        started: float,
+        *,
+        trailers: bool = False,
+        trace: Trace | None = None,
+    ) -> None:
         """trailers: the server can send them."""
         body = response.body
         octets, complete = 0, False
@@ -129,6 +179,8 @@ class Traffic:
                     "trailers": trails,
                 }
             )
+            if trace is not None:
+                trace.head_sent()
             if body is None or isinstance(body, bytes):
                 octets = len(body or b"")
                 await send({"type": "http.response.body", "body": body or b""})
@@ -151,6 +203,8 @@ class Traffic:
             if streams:
                 await body.aclose()  # type: ignore[union-attr]
             self.account.tell(request, response, self.clock(), started, octets, complete=complete)
+            if trace is not None:
+                trace.finish(response.facts, response.status, octets, complete=complete)
 
     async def _switch(
         self, request: Request, response: Response, tunnel: Callable[[bytes], ClientTunnel] | None, started: float

@@ -68,6 +68,12 @@ class TraceNode:
         self.children.append(node)
         return node
 
+    def adopt(self, other: TraceNode) -> None:
+        """It was under way already, as other: begun then, with what that led to."""
+        self.started = other.started
+        self.children = other.children
+        self.problems = other.problems
+
     def end(self, cache: str, status: int, octets: int, reason: str = "") -> None:
         """It is over."""
         self.ended = monotonic()
@@ -79,7 +85,8 @@ class TraceNode:
 
     def tell(self, story: Story) -> None:
         """What the cache did for it, in words. Its reason for what failed is told as `reason`."""
-        words = [word for word in ("stale", "stored", "collapsed") if getattr(story, word)]
+        flags = {"stale": story.stale, "stored": story.stored, "collapsed": story.collapsed}
+        words = [word for word, holds in flags.items() if holds]
         if story.detail and story.detail not in ("stale", self.reason):
             words.append(story.detail)
         self.detail = ", ".join(words)

@@ -198,7 +198,10 @@ def encode_includes(root: TraceNode) -> bytes:
 def _string(text: str) -> str:
     """An sf-string; what it can't hold is percent-encoded."""
     plain = "".join(
-        [letter if " " <= letter <= "~" else "".join(f"%{octet:02X}" for octet in letter.encode("utf-8", "replace")) for letter in _cut(text)]
+        [
+            letter if " " <= letter <= "~" else "".join(f"%{octet:02X}" for octet in letter.encode("utf-8", "replace"))
+            for letter in _cut(text)
+        ]
     )
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

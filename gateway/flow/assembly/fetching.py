@@ -16,6 +16,7 @@ from gateway.flow.assembly.woven import Loose, piece_of_response
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.semantics.message import Fields
+from gateway.telemetry.trace import TraceNode
 
 __all__ = ["Fetched", "Foreseen", "Manifest", "fetch_fragment"]
 
@@ -26,13 +27,23 @@ _MAX_PAGES = 10_000
 
 
 class Fetched:
-    """What an include came to. facts: of its response, None when there was none; fields: its header section."""
+    """What an include came to. facts: of its response, None when there was none; fields: its header section; status: 0 for none; trace: the visit's."""
 
-    __slots__ = ("facts", "fields", "fragment")
+    __slots__ = ("facts", "fields", "fragment", "status", "trace")
 
-    def __init__(self, fragment: Fragment, facts: Facts | None = None, fields: Fields | None = None) -> None:
+    def __init__(
+        self,
+        fragment: Fragment,
+        facts: Facts | None = None,
+        fields: Fields | None = None,
+        *,
+        status: int = 0,
+        trace: TraceNode | None = None,
+    ) -> None:
         self.fragment = fragment
         self.facts = facts
+        self.status = status
+        self.trace = trace
         self.fields = fields or []
 
 
@@ -40,16 +51,17 @@ async def fetch_fragment(kitchen: Kitchen, visit: Visit, rules: EsiRules, gate: 
     """Ask for what visit is about, until its deadline. Raises nothing but CancelledError."""
     assert visit.inclusion is not None
     facts: Facts | None = None
+    status, trace = 0, visit.trace
     try:
         async with gate, asyncio.timeout(max(0.0, visit.inclusion.deadline - monotonic())):
             response = await kitchen.attend(visit)
-            facts = response.facts
+            facts, status = response.facts, response.status
             fragment = await _take_in(response, rules, kitchen.clock())
-            return Fetched(fragment, facts, response.fields())
+            return Fetched(fragment, facts, response.fields(), status=status, trace=trace)
     except TimeoutError:
-        return Fetched(Fragment.failed("deadline"), facts)
+        return Fetched(Fragment.failed("deadline"), facts, status=status, trace=trace)
     except UpstreamError as error:
-        return Fetched(Fragment.failed(error.reason), facts)
+        return Fetched(Fragment.failed(error.reason), facts, status=status, trace=trace)
 
 
 async def _take_in(response: Response, rules: EsiRules, now: float) -> Fragment:

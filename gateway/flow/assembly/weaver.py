@@ -28,6 +28,7 @@ from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Route, Routes
 from gateway.semantics.message import Fields, Request
+from gateway.telemetry.trace import TraceNode
 
 __all__ = ["Weaver"]
 
@@ -92,7 +93,7 @@ class Weaver:
                 now,
                 guards=entries,
                 grow=self.grow,
-                nonce=make_nonce(visit.route.esi),
+                nonce=make_nonce(visit),
             )
         weaving = Weaving(self, visit, template_of(entry, now), now)
         weaving.begin()
@@ -199,6 +200,7 @@ class Weaver:
         for url in urls:
             with suppress(UpstreamError):  # said where the page asks for it
                 foreseen = self.visit_of(visit, url, Inclusion(depth + 1, deadline))
+                foreseen.trace = None if visit.trace is None else TraceNode(url, "src")  # joins the tree when the page wants it
                 tasks[url] = asyncio.ensure_future(fetch_fragment(self.kitchen, foreseen, rules, gate))
         return Foreseen(tasks)
 
@@ -226,6 +228,7 @@ class Weaver:
         target = route.query.apply(place.target) if route.query.changes else place.target
         visit = Visit(request, route, target, parent.started, parent.request_id)
         visit.inclusion = inclusion
+        visit.csrf = parent.csrf
         return visit
 
     def count_page(self, includes: int) -> None:

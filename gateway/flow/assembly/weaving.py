@@ -6,11 +6,9 @@ An include of ours is filled whole before anybody sees it: nothing with a wrong 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from random import random
-from secrets import choice, token_hex, token_urlsafe
-from string import ascii_letters, digits
+from secrets import token_hex, token_urlsafe
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +22,17 @@ from fragments.esi.values import Context
 from gateway.cache.entry import Entry
 from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.flow.assembly.composite import UNKNOWN
+from gateway.flow.assembly.csrf import csrf_of
 from gateway.flow.assembly.fetching import Fetched, fetch_fragment
 from gateway.flow.assembly.inclusion import Inclusion, NotIncluded
 from gateway.flow.assembly.late_patch import LatePatch, may_patch
-from gateway.flow.assembly.rules import EsiRules
 from gateway.flow.assembly.template import Template
 from gateway.flow.assembly.woven import (
     Loose,
     Outlet,
     choose_gzip,
     head_block,
+    link_fields,
     octets_of,
     piece_of_fragment,
     piece_of_response,
@@ -41,7 +40,7 @@ from gateway.flow.assembly.woven import (
 )
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
-from gateway.semantics.message import Fields, Request, first, joined, values
+from gateway.semantics.message import Fields, first, values
 from gateway.telemetry.trace import TraceNode
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ __all__ = ["Weaving", "make_nonce"]
 
 _BUFFERED = 1 << 20
 """Octets of a page that may wait behind an include before no more of the page is read."""
-_TOKEN = re.compile(rb"[A-Za-z0-9_-]{16,128}")
 
 
 class Weaving:
@@ -68,8 +66,9 @@ class Weaving:
         self.deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
-        self.nonce = make_nonce(rules)
-        self._has_csrf_cookie, csrf_token = _csrf_token(request, rules.csrf_cookie) if rules.csrf_cookie else (True, "")
+        self.nonce = make_nonce(visit)
+        if rules.csrf_cookie and visit.csrf is None:
+            visit.csrf = csrf_of(request, rules.csrf_cookie)
         environment = Environment(
             request.method.decode("latin-1"),
             request.host.decode("latin-1"),
@@ -79,7 +78,7 @@ class Weaving:
             random=random,
             address=request.client,
             cookies=rules.cookies,
-            csrf_token=csrf_token,
+            csrf_token=visit.csrf.token if visit.csrf is not None else "",
         )
         self.assembler = Assembler(
             environment, lenient=rules.lenient, context=self.context, budget=Budget(holes=rules.max_includes)
@@ -200,16 +199,22 @@ class Weaving:
     def _nested_from_memory(self, hole: Hole, visit: Visit, entry: Entry, now: float) -> Fragment | None:
         if entry.program is None or self.depth + 1 > self.rules.max_depth:
             return None
+        trace = self.visit.trace
+        if trace is not None:
+            visit.trace = TraceNode(hole.url, hole.stage, _label(hole))
         facts = Facts(visit.route.name, "hit")
         response = self.weaver.now(visit, entry, now, facts, b"")
         if response is None or response.status != 200 or not isinstance(response.body, bytes):
             return None
-        self._note(hole, "memory", 200, len(response.body))
+        if trace is not None and visit.trace is not None:
+            hole.note = visit.trace
+            hole.note.end("memory", 200, len(response.body))
+            trace.children.append(hole.note)
         return Fragment(response.body, Loose(piece_of_response(response, now)))
 
     def _note(self, hole: Hole, cache: str, status: int, octets: int) -> None:
         if self.visit.trace is not None:
-            hole.note = self.visit.trace.child(hole.url, hole.stage)
+            hole.note = self.visit.trace.child(hole.url, hole.stage, _label(hole))
             hole.note.end(cache, status, octets)
 
     def start_fetches(self) -> None:
@@ -273,6 +278,8 @@ class Weaving:
         )
         name, place = self._patch.open(meanwhile)
         self._late_names[id(hole)] = name
+        if hole.note is not None:
+            hole.note.is_late = True
         self.assembler.defer(hole, place)
         self._blocked = None
 
@@ -317,20 +324,27 @@ class Weaving:
 
     async def _fetch(self, hole: Hole) -> Fragment:
         """One include, whole, or why not. Raises nothing but CancelledError."""
-        trace = self.visit.trace.child(hole.url, hole.stage) if self.visit.trace is not None else None
+        trace = self.visit.trace.child(hole.url, hole.stage, _label(hole)) if self.visit.trace is not None else None
+        hole.note = trace
         try:
             fetched = await self._asked_before(hole) or await self._ask(hole, trace)
         except UpstreamError as error:
             fetched = Fetched(Fragment.failed(error.reason))
         except EsiLimit:
             fetched = Fetched(Fragment.failed("budget_spent"))
+        except asyncio.CancelledError:
+            if trace is not None:
+                trace.end("", 0, 0, "not_wanted")
+            raise
         if self.rules.cookies_from and not fetched.fragment.reason and self._may_set_cookie(hole):
             self.cookies += values(fetched.fields, b"set-cookie")
         if trace is not None:
             facts, fragment = fetched.facts, fetched.fragment
-            cache, status = (facts.outcome, facts.fwd_status) if facts is not None else ("", 0)
-            trace.end(cache, status, len(fragment.body), fragment.reason)
-            hole.note = trace
+            if fetched.trace is not None and fetched.trace is not trace:  # asked for before the page wanted it
+                trace.adopt(fetched.trace)
+            trace.end(facts.outcome if facts is not None else "", fetched.status, len(fragment.body), fragment.reason)
+            if facts is not None:
+                trace.tell(facts)
         return fetched.fragment
 
     async def _asked_before(self, hole: Hole) -> Fetched | None:
@@ -361,6 +375,8 @@ class Weaving:
         self._drain()
         self.tell(facts)
         outputs, used = self.outputs, self.assembler.environment.used
+        if "csrf" in used and self.visit.csrf is not None:
+            self.visit.csrf.is_used = True
         holes = self.assembler.holes
         pieces = [piece_of_fragment(hole.fragment, now) for hole in holes if hole.fragment is not None]
         if any(hole.outcome not in ("src", "alt") for hole in holes):
@@ -374,7 +390,7 @@ class Weaving:
             facts,
             member,
             now,
-            extra=self._set_cookies(),
+            extra=self._set_cookies(streams=False) if self.visit.inclusion is None else [],
             dynamic=True,
             nonce=self.nonce,
             grow=self.weaver.grow,
@@ -384,7 +400,9 @@ class Weaving:
         """The page from its first octets on. Nothing is known yet of what comes, so nobody may keep it."""
         self.weaver.pages += 1
         rules, request = self.rules, self.visit.request
-        block = head_block(self.template, b"private, no-store", frozenset(), self._set_cookies(), now, rules.nonce, self.nonce)
+        ready = [piece_of_fragment(hole.fragment, now) for hole in self.assembler.holes if hole.fragment is not None]
+        extra = [*self._set_cookies(streams=True), *link_fields(ready)]
+        block = head_block(self.template, b"private, no-store", frozenset(), extra, now, rules.nonce, self.nonce)
         block += b"cache-status: %s\r\n" % member
         coding = choose_gzip(self.visit, self.template, 1 << 30)
         if coding:
@@ -398,13 +416,13 @@ class Weaving:
             self._patch = LatePatch(how, token_hex(4).encode("ascii"), self.nonce)
         return Response(self.template.status, block, _WovenBody(self, facts), facts)
 
-    def _set_cookies(self) -> Fields:
-        """Those of includes that may set some, and that of a CSRF token which the page has, or may still have."""
+    def _set_cookies(self, *, streams: bool) -> Fields:
+        """Those of includes that may set some, and that of a CSRF token which is in the page, or may still come to be."""
         fields = [(b"set-cookie", cookie) for cookie in self.cookies]
-        environment = self.assembler.environment
-        if not self._has_csrf_cookie and ("csrf" in environment.used or self._reader is not None):
+        csrf = self.visit.csrf
+        if csrf is not None and csrf.is_new and (csrf.is_used or streams):
             secure = "; Secure" if self.visit.request.scheme == b"https" else ""
-            cookie = f"{self.rules.csrf_cookie}={environment.csrf_token}; Path=/; SameSite=Lax{secure}"
+            cookie = f"{self.rules.csrf_cookie}={csrf.token}; Path=/; SameSite=Lax{secure}"
             fields.append((b"set-cookie", cookie.encode("ascii")))
         return fields
 
@@ -447,6 +465,8 @@ class Weaving:
         if self.visit.trace is not None:
             self.visit.trace.problems += self.assembler.problems
             program = self.template.program
+            if program is None and self._compiler is not None:
+                program = self._compiler.finish(())
             if program is not None:
                 self.visit.trace.problems += [f"line {problem.line}: {problem.message}" for problem in program.problems]
         for _ in self.assembler.problems:
@@ -505,18 +525,15 @@ class _WovenBody:
         await self._weaving.aclose()
 
 
-def make_nonce(rules: EsiRules) -> bytes:
-    """A new nonce of 128 bits, where the site has a place for one; b"" elsewhere. CSP Level 3 §7.1."""
-    return token_urlsafe(16).encode("ascii") if rules.nonce else b""
+def make_nonce(visit: Visit) -> bytes:
+    """A new nonce of 128 bits, where the site has a place for one; b"" elsewhere, and for an include: the page around it has its own. CSP Level 3 §7.1."""
+    return token_urlsafe(16).encode("ascii") if visit.route.esi.nonce and visit.inclusion is None else b""
 
 
-def _csrf_token(request: Request, cookie: str) -> tuple[bool, str]:
-    """Whether the visitor has the cookie, and the token: its value, or a new one of 32 letters and digits (the form that Django takes too)."""
-    for pair in (joined(request.fields, b"cookie") or b"").replace(b",", b";").split(b";"):
-        name, _, value = pair.strip().partition(b"=")
-        if name == cookie.encode("ascii") and _TOKEN.fullmatch(value):
-            return True, value.decode("ascii")
-    return False, "".join(choice(ascii_letters + digits) for _ in range(32))
+def _label(hole: Hole) -> str:
+    """The reference as the page has it, its variables by their place only: what they came to may be a cookie's value."""
+    text = hole.fetch.alt if hole.stage == "alt" and hole.fetch.alt is not None else hole.fetch.src
+    return text.constant or "".join([part if isinstance(part, str) else "$(…)" for part in text.parts])
 
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
