@@ -23,6 +23,7 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
+from gateway.flow.assembly.inline_fragments import inline_entries
 from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
 from gateway.flow.assembly.template import compile_body
@@ -340,6 +341,10 @@ class Forwarder:
         filling.purged = self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp)
         if not filling.purged:
             self.store.put(entry)
+            if entry.program is not None and entry.program.inlines:
+                for fragment in inline_entries(entry, terms, visit.route, stamp):
+                    if self.store.shelf(fragment.key) is None:  # what the origin itself says of that URL goes first
+                        self.store.put(fragment)
 
     def _join_held(self, visit: Visit, filling: Filling, start: int, octets: bytes) -> tuple[tuple[int, bytes], ...]:
         """The parts held already, when they are surely of the same representation, and the new one. RFC 9111 §3.4."""

@@ -21,6 +21,7 @@ from gateway.semantics.negotiation import normal_encodings, normal_languages
 from gateway.telemetry.trace import TraceNode
 
 if TYPE_CHECKING:
+    from gateway.flow.assembly.csrf import Csrf
     from gateway.flow.assembly.fetching import Foreseen
 
 __all__ = ["OVERRIDES", "Identity", "Visit", "has_looped", "origin_fields", "selecting_values", "wants_upgrade"]
@@ -61,11 +62,12 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    foreseen: what its page is likely to include, asked for already. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
+    foreseen: what its page is likely to include, asked for already. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
     """
 
     __slots__ = (
         "ask",
+        "csrf",
         "foreseen",
         "inclusion",
         "interim",
@@ -92,6 +94,7 @@ class Visit:
         self.whole = False
         self.trace: TraceNode | None = None
         self.foreseen: Foreseen | None = None
+        self.csrf: Csrf | None = None
 
     @property
     def crowd(self) -> Crowd:

@@ -11,6 +11,7 @@ lives as long as nobody has promised, which is not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 _PERSONAL = frozenset({b"cookie", b"authorization", b"*"})
+_HINT = re.compile(
+    rb"<(?:/(?!/)|https?://)[^>]*>\s*;.*\brel\s*=\s*\"?(?:preload|preconnect|modulepreload|dns-prefetch)\b", re.DOTALL
+)
 _KEPT_FLAGS = ("no-cache", "must-revalidate", "proxy-revalidate", "no-transform")
 
 
@@ -44,18 +48,27 @@ class Statement:
     max_age, s_maxage   seconds from its origin's moment; None where it says nothing
     flags       of _KEPT_FLAGS
     vary        names in lower case
+    links       Link values that a page may repeat for it: early hints for browsers, of addresses that mean the same there
     """
 
-    __slots__ = ("flags", "max_age", "private", "s_maxage", "vary")
+    __slots__ = ("flags", "links", "max_age", "private", "s_maxage", "vary")
 
     def __init__(
-        self, *, private: bool, max_age: int | None, s_maxage: int | None, flags: frozenset[str], vary: frozenset[bytes]
+        self,
+        *,
+        private: bool,
+        max_age: int | None,
+        s_maxage: int | None,
+        flags: frozenset[str],
+        vary: frozenset[bytes],
+        links: tuple[bytes, ...] = (),
     ) -> None:
         self.private = private
         self.max_age = max_age
         self.s_maxage = s_maxage
         self.flags = flags
         self.vary = vary
+        self.links = links
 
 
 def read_statement(fields: Fields, now: float) -> Statement:
@@ -75,6 +88,7 @@ def read_statement(fields: Fields, now: float) -> Statement:
         s_maxage=(parse_delta(directives["s-maxage"]) or 0) if "s-maxage" in directives else None,
         flags=frozenset(flag for flag in _KEPT_FLAGS if flag in directives),
         vary=vary,
+        links=tuple(link for link in list_members(fields, b"link") if _HINT.match(link)),
     )
 
 

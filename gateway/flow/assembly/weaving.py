@@ -96,6 +96,7 @@ class Weaving:
         self._patch: LatePatch | None = None
         self._late_names: dict[int, bytes] = {}
         self._blocked: tuple[Hole, float] | None = None
+        self._limits: dict[int, float] = {}
         self._told = False
         if visit.foreseen is not None:
             visit.foreseen.adopted = True
@@ -296,11 +297,26 @@ class Weaving:
         fetch = hole.fetch
         if self.depth + 1 > self.rules.max_depth:
             raise NotIncluded(f"more than {self.rules.max_depth} includes inside each other", "too_deep")
-        deadline = self.deadline if fetch.maxwait is None else min(self.deadline, monotonic() + fetch.maxwait)
+        deadline = self._deadline_of(hole)
         inclusion = Inclusion(self.depth + 1, deadline, esi=fetch.esi, ttl=fetch.ttl, no_store=fetch.no_store)
         if not (fetch.set_fields or fetch.add_fields or fetch.drop_fields or fetch.method != "GET"):
             return self.weaver.visit_of(self.visit, hole.url, inclusion)
         return self._particular_visit(hole, inclusion)
+
+    def _deadline_of(self, hole: Hole) -> float:
+        """Monotonic seconds until which this rung of the hole may take.
+
+        A page that is still coming, or is read slowly, must not use up the time of what it includes further down. Where there is an alt, src gets half
+        of the time: else the one that hangs would leave none for the other.
+        """
+        now, fetch = monotonic(), hole.fetch
+        limit = self._limits.get(id(hole))
+        if limit is None:
+            streams = self._compiler is not None and self.visit.inclusion is None
+            limit = self._limits[id(hole)] = max(self.deadline, now + self.rules.deadline) if streams else self.deadline
+        if hole.stage == "src" and fetch.alt is not None:
+            limit = now + max(0.0, limit - now) / 2
+        return limit if fetch.maxwait is None else min(limit, now + fetch.maxwait)
 
     def _particular_visit(self, hole: Hole, inclusion: Inclusion) -> Visit:
         """With request fields of the page's own, or a POST."""

@@ -5,7 +5,7 @@ Pure, but for the compressed forms that it leaves on what will be sent again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
 from fragments.assembly import Fragment, Output
@@ -29,6 +29,7 @@ __all__ = [
     "Outlet",
     "choose_gzip",
     "head_block",
+    "link_fields",
     "octets_of",
     "packed_form",
     "piece_of_fragment",
@@ -85,6 +86,8 @@ def whole_response(
     if extra:
         control, left = b"private, no-store", None
     body = b"".join([octets_of(output) for output in outputs])
+    if any(piece.statement.links for piece in pieces):
+        extra = [*extra, *link_fields(pieces)]
     block = head_block(template, control, vary, extra, now) + b"cache-status: %s\r\n" % member
     mark = visit.route.esi.nonce
     if nonce and (mark in body or mark in block):
@@ -113,6 +116,11 @@ def whole_response(
     if template.status == 200:
         response.guards = guards
     return response
+
+
+def link_fields(pieces: Iterable[Piece]) -> Fields:
+    """Early hints of the pieces, each once. RFC 8288, RFC 8297."""
+    return [(b"link", link) for link in dict.fromkeys(link for piece in pieces for link in piece.statement.links)]
 
 
 def choose_gzip(visit: Visit, template: Template, length: int) -> bytes | None:
