@@ -17,12 +17,13 @@ from gateway.cache.collapse import Uncacheable
 from gateway.cache.entry import NEVER_STORED, Entry, merge_fields, stored_fields
 from gateway.cache.freshness import initial_age
 from gateway.cache.key import Key
-from gateway.cache.parts import combine, missing_range, settle_extent
+from gateway.cache.parts import combine, settle_extent
 from gateway.cache.policy import Case, Judgement, NotStored, Reason, Stored, decide, judge
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
+from gateway.flow.asking import conditions_of, confirms, discard, is_part_of_page, tags_of
 from gateway.flow.assembly.inline_fragments import inline_entries
 from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
@@ -30,11 +31,11 @@ from gateway.flow.assembly.template import compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
-from gateway.semantics.conditional import is_strong, is_weak_match
+from gateway.semantics.conditional import is_strong
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
 from gateway.semantics.message import Fields, first, joined
-from gateway.semantics.ranges import parse_content_range, parse_range
+from gateway.semantics.ranges import parse_content_range
 from gateway.semantics.structured import parse_strings
 from gateway.upstream.origin import OriginRequest, OriginResponse
 
@@ -151,7 +152,7 @@ class Forwarder:
             return  # logged where it happened
         landing = flight.landing.result()
         if landing.filling is None and landing.response is not None:  # what came can't be stored: what is stored has had its time
-            await _discard(landing.response)
+            await discard(landing.response)
             entry.stale_until = self.clock()
 
     def _forget(self, name: FlightName, flight: Flight) -> None:
@@ -160,7 +161,7 @@ class Forwarder:
 
     async def _fetch(self, visit: Visit, entry: Entry | None, stamp: int) -> Landing:
         """One exchange with the origin, up to the response head."""
-        conditions = _conditions(visit, entry)
+        conditions = conditions_of(visit, entry)
         sent = origin_fields(visit, self.identity, shared=True, conditions=conditions)
         request = OriginRequest(b"GET", visit.key[2], sent, interim=visit.interim)
         try:
@@ -169,16 +170,16 @@ class Forwarder:
             return self._fall_back(entry, error, 0)
         took = response.response_time - response.request_time
         if response.status == 304 and entry is not None and conditions:
-            if not _confirms(response, entry):
+            if not confirms(response, entry):
                 self.store.drop(entry)
                 return await self._fetch(visit, None, stamp)
             renewed = self._freshen(visit, entry, sent, response, stamp)
             return Landing(entry=renewed, fwd_status=304, origin_time=took)
         if response.status in _FAILURES and entry is not None and self._may_stand_in(entry):
-            await _discard(response)
+            await discard(response)
             return self._fall_back(entry, None, response.status)
-        if response.status == 206 and _is_part_of_page(visit, response):
-            await _discard(response)
+        if response.status == 206 and is_part_of_page(visit, response):
+            await discard(response)
             visit.whole = True
             return await self._fetch(visit, None, stamp)
         if response.status == 206 and first(visit.request.fields, b"range") is None:
@@ -215,7 +216,7 @@ class Forwarder:
             try:
                 make_readable(response, visit.route.esi)
             except UpstreamError:
-                await _discard(response)
+                await discard(response)
                 raise
         elif visit.route.esi.strip and visit.route.esi.suits(first(response.fields, b"content-type")):
             strip_markup(response, lambda raw: self.on_page(None, raw))
@@ -257,7 +258,7 @@ class Forwarder:
         if terms.transform:
             fields = vary_on_encoding(fields)
         nominated = nominated_values(terms.vary, sent)
-        tags = _tags(response.fields, policy.tag_fields)
+        tags = tags_of(response.fields, policy.tag_fields)
         filling = Filling(
             response.status,
             fields,
@@ -364,10 +365,10 @@ class Forwarder:
             if filling.entry is not None and filling.entry.parts is None:
                 return Landing(entry=filling.entry, fwd_status=206)
         else:
-            await _discard(response)
+            await discard(response)
         if entry is not None:
             self.store.drop(entry)
-        elif not _conditions(visit, None):
+        elif not conditions_of(visit, None):
             return Landing(error=UpstreamTruncated("a part came where the whole was asked for"))
         return await self._fetch(visit, None, stamp)
 
@@ -400,7 +401,7 @@ class Forwarder:
         fields = stored_fields(merged, terms, policy.tag_fields, format_date(response.response_time))
         nominated = entry.nominated if terms.vary == entry.vary else nominated_values(terms.vary, sent)
         terms.transform = entry.transform and terms.transform
-        tags = _tags(response.fields, policy.tag_fields) or entry.tags
+        tags = tags_of(response.fields, policy.tag_fields) or entry.tags
         fresh = Entry(
             entry.key,
             entry.route,
@@ -459,12 +460,12 @@ class Forwarder:
                 trailers=request.trailers,
             ),
         )
-        if request.method == b"GET" and response.status == 206 and _is_part_of_page(visit, response):
-            await _discard(response)
+        if request.method == b"GET" and response.status == 206 and is_part_of_page(visit, response):
+            await discard(response)
             visit.whole = True
             return await self.relay(visit, entry)
         if request.method not in SAFE and 200 <= response.status < 400:
-            tags = _tags(response.fields, visit.route.policy.tag_fields)
+            tags = tags_of(response.fields, visit.route.policy.tag_fields)
             visit.overtaken = self.ledger.is_hit(key, visit.route.name, tags, stamp)
             self.invalidate(visit, response)
         if request.method == b"HEAD" and entry is not None and response.status == 200:
@@ -548,67 +549,3 @@ def _without_client(visit: Visit) -> Visit:
     copy.interim = None
     copy.inclusion = visit.inclusion
     return copy
-
-
-def _is_part_of_page(visit: Visit, response: OriginResponse) -> bool:
-    """A part of what is to be assembled: of no use to anybody. Asked for once more, whole; an origin that sends a part again is left to the rules of parts."""
-    return not visit.whole and visit.route.esi.applies(200, response.fields)
-
-
-def _confirms(response: OriginResponse, entry: Entry) -> bool:
-    """Whether a 304 speaks of entry: one with another entity tag does not. RFC 9111 §4.3.4; a weakness mark more or less is forgiven."""
-    etag = first(response.fields, b"etag")
-    return etag is None or entry.etag is None or is_weak_match(etag, entry.etag)
-
-
-def _conditions(visit: Visit, entry: Entry | None) -> Fields:
-    """Preconditions and range for a fetch. RFC 9111 §4.3.1, §3.4.
-
-    Without something stored: the client's single range goes through, since a part can be stored too; anything else is fetched whole.
-    """
-    wanted = first(visit.request.fields, b"range") if not visit.whole else None
-    if entry is None or (entry.parts is not None and wanted is not None):
-        if wanted is None or parse_range(wanted) is None:
-            return []
-        if_range = first(visit.request.fields, b"if-range")
-        return [(b"range", wanted)] if if_range is None else [(b"range", wanted), (b"if-range", if_range)]
-    if entry.parts is not None:
-        rest = missing_range(entry.parts, entry.length)
-        if rest is None:
-            return []
-        if is_strong(entry.etag):
-            assert entry.etag is not None
-            return [(b"range", rest), (b"if-range", entry.etag)]
-        return [(b"range", rest)]
-    conditions = []
-    if entry.etag is not None:
-        conditions.append((b"if-none-match", entry.etag))
-    if entry.modified is not None:
-        conditions.append((b"if-modified-since", entry.modified))
-    return conditions
-
-
-def _tags(fields: Fields, tag_fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Surrogate keys (separated by blanks or commas) and cache groups (RFC 9875 §2) of a response, each once."""
-    found: dict[bytes, None] = {}
-    for name in tag_fields:
-        value = joined(fields, name)
-        if value is not None:
-            found.update(dict.fromkeys(value.replace(b",", b" ").split()))
-    groups = joined(fields, b"cache-groups")
-    if groups is not None:
-        found.update(dict.fromkeys(b"group:" + group.encode("latin-1") for group in parse_strings(groups) or ()))
-    return tuple(found)
-
-
-async def _discard(response: OriginResponse) -> None:
-    """The content is not wanted: a short one is read so that the connection can be used again, a long one is dropped."""
-    if response.body is None:
-        return
-    if response.length is not None and response.length <= 16_384:
-        try:
-            async for _ in response.body:
-                pass
-        except UpstreamError:
-            return  # it broke off; nobody wanted it
-    await response.body.aclose()

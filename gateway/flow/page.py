@@ -23,22 +23,21 @@ from gateway.cache.purges import Ledger
 from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError
-from gateway.flow.assembly.composite import UNKNOWN, piece_of_filling
+from gateway.flow.assembly.composite import piece_of_filling
 from gateway.flow.assembly.kitchen import Guests
 from gateway.flow.assembly.template import Template, compile_body, template_of
 from gateway.flow.assembly.weaver import Weaver
-from gateway.flow.deliver import NOT_IN_304, deliver, may_compress, wants_part_of
+from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
 from gateway.flow.landing import Filling, Flight, Landing, dispose
 from gateway.flow.lookup import Lookup
 from gateway.flow.own_answers import SERVER, ErrorPage, OwnAnswers
 from gateway.flow.packing import Packing
+from gateway.flow.passing import pass_on, passed_fields, passing_template
 from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
-from gateway.semantics.dates import format_date
-from gateway.semantics.fields import end_to_end
 from gateway.semantics.message import Request, first, joined
 from gateway.telemetry.trace import TraceNode
 from gateway.upstream.origin import OriginResponse
@@ -563,36 +562,19 @@ class Page:
         return await self._passed_on(visit, response, reason.value, detail)
 
     async def _passed_on(self, visit: Visit, response: OriginResponse, reason: str, detail: str) -> Response:
-        policy = visit.route.policy
-        hidden = {b"content-length", b"surrogate-control", b"weft-cache-control", b"trailer", *policy.tag_fields}
-        fields = [field for field in end_to_end(response.fields) if field[0] not in hidden]
-        if first(fields, b"date") is None:
-            fields.append((b"date", format_date(response.response_time)))
         facts = Facts(visit.route.name, reason, detail=detail, request_id=visit.request_id)
         facts.origin = visit.route.origin_name
         facts.origin_time = response.response_time - response.request_time
         facts.fwd_status = response.status
+        fields = passed_fields(response, visit.route.policy.tag_fields)
         member = encode_member(self.server, reason, detail=detail)
         inclusion = visit.inclusion
-        if visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
-            plain = b"no-transform" not in (joined(fields, b"cache-control") or b"").lower()
-            transform = may_compress(response.status, fields, None, visit.route.compression, transform=plain)
-            template = Template(response.status, fields, UNKNOWN, chunks=response.body, transform=transform)
-            if response.body is None:
-                return self.weaver.head_only(template, facts, member)
-            return await self.weaver.weave(visit, template, facts, member)
-        fields.append((b"cache-status", member))
-        if response.tunnel is not None:  # said by whoever switches, hop by hop. RFC 9110 §7.8
-            fields += [(b"connection", b"Upgrade"), (b"upgrade", first(response.fields, b"upgrade") or b"")]
-        length = response.length
-        if length is None and visit.request.method == b"HEAD":
-            declared = first(response.fields, b"content-length")
-            length = int(declared) if declared is not None and declared.isdigit() else None
-        body = response.body
-        trailers = body.trailers if body is not None else None
-        return Response(
-            response.status, encode_block(fields), body, facts, length=length, trailers=trailers, tunnel=response.tunnel
-        )
+        if not visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
+            return pass_on(visit.request, response, [*fields, (b"cache-status", member)], facts)
+        template = passing_template(response, fields, visit.route.compression)
+        if response.body is None:
+            return self.weaver.head_only(template, facts, member)
+        return await self.weaver.weave(visit, template, facts, member)
 
     # ------------------------------------------------------------------------------------------------ what they share
 
