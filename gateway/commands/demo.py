@@ -27,6 +27,7 @@ from gateway.demo.catalogue import build_catalogue
 from gateway.demo.console import Command, commands_to_try, create_console
 from gateway.demo.shop import create_shop
 from gateway.demo.visitors import popular_paths
+from gateway.endpoints.trace import TraceEndpoint
 from gateway.logs import set_up_logging
 from gateway.server import Server, bind
 from gateway.settings import Settings
@@ -35,6 +36,7 @@ __all__ = ["add_arguments", "run"]
 
 HOST = "127.0.0.1"
 PORT = 8080
+_BASKET = "basket=anvil-teapot.2~ferry-tote.1"
 ATTEMPTS = 20
 """Ports tried from PORT on, when the user has not asked for one."""
 
@@ -81,9 +83,11 @@ class _Demo:
         self.base = _address(listener)
         self.admin_token = secrets.token_urlsafe(12)
         self.purge_token = secrets.token_urlsafe(18)
+        self.debug_token = secrets.token_urlsafe(18)
+        self.visits = 0
         self.catalogue = build_catalogue()
         self.shop = create_shop(catalogue=self.catalogue, delay=delay, admin_token=self.admin_token, public_url=self.base)
-        self.settings = _settings(listener, _address(shop_listener), self.purge_token, log=log)
+        self.settings = _settings(listener, _address(shop_listener), self.purge_token, self.debug_token, log=log)
         self.crowd: httpx.AsyncClient | None = None
         mount = Mount("/demo", routes=[])
         self.gateway = build(self.settings, extra_routes=[Route("/demo", _to_the_page), mount])
@@ -92,16 +96,19 @@ class _Demo:
         mount.routes.extend(self._console(self.gateway))
 
     def _console(self, gateway: Gateway) -> list[BaseRoute]:
-        return create_console(
+        console = create_console(
             self.observatory,
             self.visit,
             paths=popular_paths(self.catalogue),
             commands=self.commands(),
             is_closing=lambda: gateway.draining,
+            trace=self.trace,
         )
+        # Who sees the live page may purge; so they may see traces too, without a token.
+        return [*console, Mount("/trace", routes=TraceEndpoint(gateway.traces, lambda _token: True).routes())]
 
     def commands(self) -> list[Command]:
-        return commands_to_try(purge_token=self.purge_token, admin_token=self.admin_token)
+        return commands_to_try(purge_token=self.purge_token, admin_token=self.admin_token, debug_token=self.debug_token)
 
     def greeting(self, *, wished: int | None, plain: bool) -> Iterator[str]:
         bold, dim, end = ("", "", "") if plain else ("\033[1m", "\033[2m", "\033[0m")
@@ -132,11 +139,32 @@ class _Demo:
         await serving
 
     async def visit(self, path: str) -> None:
-        """One visitor of the crowd: a real request, whose answer is read and thrown away."""
+        """One visitor of the crowd: a real request, whose answer is read and thrown away. One in five has a basket, one in twenty is traced."""
+        self.visits += 1
+        fields = {}
+        if self.visits % 5 == 0:
+            fields["cookie"] = _BASKET
+        if self.visits % 20 == 1:
+            fields["weft-debug"] = self.debug_token
+        await self._ask(path, fields)
+
+    async def trace(self, path: str) -> str:
+        """The id of a trace of a visitor who has a basket. Raises LookupError."""
+        try:
+            fields = await self._ask(path, {"cookie": _BASKET, "weft-debug": self.debug_token})
+        except httpx.HTTPError as error:
+            raise LookupError(str(error)) from error
+        found: str = fields.get("weft-trace", "")
+        if not found:
+            raise LookupError("the gateway did not make one")
+        return found.rpartition("/")[2]
+
+    async def _ask(self, path: str, fields: dict[str, str]) -> httpx.Headers:
         assert self.crowd is not None
-        async with self.crowd.stream("GET", path) as response:
+        async with self.crowd.stream("GET", path, headers=fields) as response:
             async for _ in response.aiter_raw():
                 pass
+            return response.headers
 
 
 class _ShopServer(uvicorn.Server):
@@ -151,7 +179,7 @@ async def _to_the_page(_request: Request) -> Response:
     return RedirectResponse(f"{CONTROL}/demo/", 308)
 
 
-def _settings(listener: socket.socket, shop: str, purge_token: str, *, log: bool) -> Settings:
+def _settings(listener: socket.socket, shop: str, purge_token: str, debug_token: str, *, log: bool) -> Settings:
     return Settings.model_validate(
         {
             "server": {"host": HOST, "port": listener.getsockname()[1], "drain_timeout": 2.0},
@@ -159,7 +187,7 @@ def _settings(listener: socket.socket, shop: str, purge_token: str, *, log: bool
             "cache": {"max_object_bytes": 2 << 20, "memory": {"max_bytes": 16 << 20}},  # small, so that one sees it fill
             "query": {"mode": "drop", "names": ["utm_*", "gclid", "fbclid"], "sort": True},
             "purge": {"tokens": [purge_token]},
-            "debug": {"server_timing": "always"},
+            "debug": {"server_timing": "always", "tokens": [debug_token]},
             "log": {"access": "text", "file": "/dev/stderr"} if log else {"access": "off"},
         }
     )

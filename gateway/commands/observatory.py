@@ -17,11 +17,13 @@ from gateway.cache.key import Key
 from gateway.flow.purging import Target
 from gateway.listener.head import host_of
 from gateway.telemetry.account import Story, Told
+from gateway.telemetry.traces import Trace
 
 __all__ = ["GatewayObservatory", "outcome_word"]
 
 RECENT = 60
 TAGS = 40
+TRACES = 8
 SAMPLES = 1_000
 """Answers of each kind whose times make the percentiles: enough for a p99, and sorted once a second."""
 
@@ -100,6 +102,9 @@ class GatewayObservatory:
             "latency_miss_us": _percentiles(self.misses),
             "tags": [{"tag": tag.decode("latin-1"), "entries": count} for tag, count in tags],
             "recent": list(self.recent),
+            "woven": gateway.page.weaver.pages,
+            "includes": dict(gateway.page.weaver.outcomes),
+            "traces": [_in_short(trace) for trace in gateway.traces.recent[:TRACES]],
         }
 
     async def purge(
@@ -128,6 +133,17 @@ class GatewayObservatory:
             return [key_of(scheme, host_of(parts.netloc.encode("latin-1", "replace"), scheme), target)]
         held = {entry.key for entry in self.gateway.store.entries_under((b"", b"", target.partition(b"?")[0]))}
         return [key for key in held if key == key_of(key[0], key[1], target)]
+
+
+def _in_short(trace: Trace) -> dict[str, Any]:
+    page, *includes = trace.rows
+    return {
+        "id": trace.id,
+        "url": page.url,
+        "includes": len(includes),
+        "without": sum(1 for row in includes if row.reason),
+        "ms": round(page.seconds * 1000, 3),
+    }
 
 
 def _percentiles(samples: Sequence[float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import asyncio
 import hmac
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,8 +35,20 @@ MAX_WATCHERS = 16
 MAX_NAME = 2048
 """Characters of a tag or URL to purge."""
 
+Trace = Callable[[str], Awaitable[str]]
+"""Ask for one path and give the id of its trace. Raises LookupError when there is none."""
+
 Command = tuple[str, str]
 """What it shows, and the shell command; `{base}` in it becomes the address the page was asked at."""
+
+_OUTCOMES = {
+    "src": "includes as asked for",
+    "alt": "from their alt",
+    "fallback": "their own body instead",
+    "nothing": "left out",
+    "failed": "failed the page",
+    "dropped": "not wanted any more",
+}
 
 _FILES = {"console.css": "text/css", "console.js": "text/javascript", "mark.svg": "image/svg+xml"}
 
@@ -52,6 +64,9 @@ class Observatory(Protocol):
         latency_hit_us, latency_miss_us         {"p50": …, "p99": …} in microseconds
         tags                                    [{"tag": …, "entries": …}], at most 40, the largest first
         recent                                  [{"time": epoch, "method", "target", "outcome", "status", "us", "bytes"}], newest first, at most 60
+        woven                                   pages and fragments put together from pieces
+        includes                                {outcome: count}: src alt fallback nothing failed dropped
+        traces                                  [{"id", "url", "includes", "without", "ms"}], newest first, at most 8
         """
 
     async def purge(
@@ -60,9 +75,13 @@ class Observatory(Protocol):
         """Invalidate what one of the first three names; soft unless hard. Answers {"purged": n}."""
 
 
-def commands_to_try(*, purge_token: str, admin_token: str, slug: str = "aino-desk-lamp") -> list[Command]:
+def commands_to_try(*, purge_token: str, admin_token: str, debug_token: str = "", slug: str = "aino-desk-lamp") -> list[Command]:
     """A short story for the terminal: fetch, fetch again, change the price, see the old one, purge the tag, see the new one."""
     page = f"{{base}}/p/{slug}"
+    pieces = (
+        "What the page is made of, and where its trace is",
+        f"curl -sD- -o /dev/null {page} -H 'Weft-Debug: {debug_token}' | grep -i ^weft-",
+    )
     return [
         (
             "Ask twice: the second answer comes from the cache, and says so",
@@ -72,6 +91,7 @@ def commands_to_try(*, purge_token: str, admin_token: str, slug: str = "aino-des
             "Not modified: a validator instead of a picture",
             f"curl -sD- -o /dev/null -H 'If-None-Match: *' {{base}}/pictures/{slug}.svg | head -1",
         ),
+        *([pieces] if debug_token else []),
         (
             "Change a price at the shop; the cache still has the old page",
             f"curl -s {{base}}/admin/products/{slug} -H 'Authorization: Bearer {admin_token}' -d price=49",
@@ -94,6 +114,7 @@ def create_console(
     interval: float = 1.0,
     is_closing: Callable[[], bool] = lambda: False,
     token: str | None = None,
+    trace: Trace | None = None,
 ) -> list[BaseRoute]:
     """Routes to mount: `Mount("/_weft/demo", routes=create_console(…))`. The page is at the mount's root.
 
@@ -103,6 +124,7 @@ def create_console(
     interval        seconds between two events of a stream
     is_closing      when it turns true, streams end at their next event, so that a drain need not wait for watchers
     token           what a POST must carry; made up when left out
+    trace           asks for one path and gives the id of its trace; the page links to `trace/<id>`, which somebody else must mount
     """
     console = _Console(
         observatory,
@@ -113,6 +135,7 @@ def create_console(
         interval=interval,
         is_closing=is_closing,
         token=token or secrets.token_urlsafe(24),
+        trace=trace,
     )
     return [
         Route("/", console.page),
@@ -120,6 +143,7 @@ def create_console(
         Route("/snapshot", console.snapshot),
         Route("/purge", console.purge, methods=["POST"]),
         Route("/visitors", console.visitors, methods=["POST"]),
+        *([Route("/traces", console.traces, methods=["POST"])] if trace else []),
         *(Route(f"/{name}", console.file) for name in _FILES),
     ]
 
@@ -138,6 +162,7 @@ class _Console:
         interval: float,
         is_closing: Callable[[], bool],
         token: str,
+        trace: Trace | None,
     ) -> None:
         self.observatory = observatory
         self.visit = visit
@@ -147,6 +172,7 @@ class _Console:
         self.interval = interval
         self.is_closing = is_closing
         self.token = token
+        self.trace = trace
         self.watchers = 0
         self.crowded = False
         folder = Path(__file__).parent / "static"
@@ -164,6 +190,8 @@ class _Console:
             nonce=nonce,
             token=self.token,
             burst=self.burst,
+            traces=self.trace is not None,
+            outcomes=_OUTCOMES.items(),
             commands=[(title, command.replace("{base}", base)) for title, command in self.commands],
         )
         policy = (
@@ -223,6 +251,20 @@ class _Console:
         content = {"visits": self.burst.visits, "seconds": self.burst.seconds}
         # A background task of this response: it ends with the server, and there is no loose task to look after.
         return JSONResponse(content, 202, {"cache-control": PRIVATE}, background=BackgroundTask(self.crowd))
+
+    async def traces(self, request: Request) -> Response:
+        if not self.is_ours(request) or self.trace is None:
+            return _say("not from this page", 403)
+        try:
+            path = (await read_posted(request)).get("path", "")
+        except PostError as error:
+            return _say(str(error), error.status)
+        if not path.startswith("/") or path.startswith(("//", "/_weft/")) or len(path) > MAX_NAME or not path.isprintable():
+            return _say("expected the path of a page", 400)
+        try:
+            return JSONResponse({"trace": await self.trace(path)}, headers={"cache-control": PRIVATE})
+        except LookupError as error:
+            return _say(f"no trace: {error}", 502)
 
     async def crowd(self) -> None:
         if self.crowded:  # two buttons pressed in the same moment

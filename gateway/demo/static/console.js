@@ -170,6 +170,31 @@ function drawTags(tags) {
   });
 }
 
+function drawPieces({ includes = {}, traces = [] }) {
+  for (const element of document.querySelectorAll("[data-outcome]")) {
+    const count = includes[element.dataset.outcome] ?? 0;
+    element.textContent = whole.format(count);
+    element.parentElement.classList.toggle("none", count === 0);
+  }
+  const list = at("traces");
+  if (!list) return;
+  at("untraced").hidden = traces.length > 0;
+  if (list.dataset.shown === JSON.stringify(traces)) return; // a focused link stays focused
+  list.dataset.shown = JSON.stringify(traces);
+  list.replaceChildren(...traces.map(({ id, url, includes: count, without, ms }) => {
+    const row = document.createElement("li");
+    const link = document.createElement("a");
+    link.href = `${root}/trace/${encodeURIComponent(id)}`;
+    link.textContent = url.replace(/^https?:\/\/[^/]*/, "");
+    const pieces = document.createElement("span");
+    pieces.textContent = `${count} ${count === 1 ? "include" : "includes"}${without ? `, ${without} missing` : ""}`;
+    const took = document.createElement("span");
+    took.textContent = duration(ms * 1000);
+    row.append(link, pieces, took);
+    return row;
+  }));
+}
+
 function draw(now) {
   const { last, history } = state;
   const fast = ({ hits = 0, stale = 0 }) => hits + stale; // answered without waiting for the origin
@@ -197,6 +222,7 @@ function draw(now) {
   at("uptime").textContent = `up ${span(now.uptime ?? 0)}`;
   drawRecent(now.recent ?? []);
   drawTags(now.tags ?? []);
+  drawPieces(now);
 }
 
 // Actions
@@ -234,6 +260,16 @@ at("by-url").addEventListener("submit", (event) => {
   event.preventDefault();
   const url = at("url").value.trim();
   if (url) purge({ url, hard: event.submitter?.value ?? "false" }, url); // Enter is the first button: soft
+});
+
+at("by-path")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const { trace } = await post("traces", { path: at("path").value.trim() });
+    location.assign(`${root}/trace/${encodeURIComponent(trace)}`);
+  } catch (error) {
+    say(`Not traced: ${error.message}`, true);
+  }
 });
 
 for (const button of document.querySelectorAll("[data-everything]")) {
