@@ -36,7 +36,7 @@ from fragments.esi.program import (
     Text,
     Write,
 )
-from fragments.esi.values import Context, Value, escape, is_true, text_of
+from fragments.esi.values import Context, Value, escape, is_true, number_of, subscript, text_of
 
 __all__ = ["DEFAULT_BUDGET", "Assembler", "Budget", "Fragment", "Hole", "Output"]
 
@@ -57,6 +57,9 @@ class Budget(NamedTuple):
 
 
 DEFAULT_BUDGET = Budget()
+
+_MAX_SECTIONS = 64
+"""Attempts and elements' own bodies inside each other. Markup nests half as deep; inline fragments and evals bring more."""
 
 
 class Fragment:
@@ -92,6 +95,7 @@ class Hole:
     """
 
     __slots__ = (
+        "around",
         "fetch",
         "fragment",
         "note",
@@ -106,14 +110,13 @@ class Hole:
         "waits",
     )
 
-    def __init__(
-        self, fetch: Fetch, url: str, section: _Section, thread: _Thread, variables: Mapping[str, Value], *, waits: bool
-    ) -> None:
+    def __init__(self, fetch: Fetch, url: str, thread: _Thread, *, waits: bool) -> None:
         self.fetch = fetch
         self.url = url
-        self.section = section
+        self.section = thread.section
         self.thread = thread
-        self.variables = variables
+        self.around = thread.frames[-1]
+        self.variables = thread.variables
         self.waits = waits
         self.stage = "src"
         self.outcome = ""
@@ -134,7 +137,7 @@ class _Section:
     open: threads that run in it, holes that are open, trials that are not settled. done: called once, with "" or why it failed.
     """
 
-    __slots__ = ("done", "holes", "is_attempt", "open", "out", "parent", "sections", "state")
+    __slots__ = ("depth", "done", "holes", "is_attempt", "open", "out", "parent", "sections", "state")
 
     def __init__(
         self, parent: _Section | None, done: Callable[[str], None], out: _Sink | None = None, *, is_attempt: bool = False
@@ -147,7 +150,9 @@ class _Section:
         self.state = "open"
         self.holes: list[Hole] = []
         self.sections: list[_Section] = []
+        self.depth = 0
         if parent is not None:
+            self.depth = parent.depth + 1
             parent.sections.append(self)
 
     def is_caught(self) -> bool:
@@ -163,13 +168,14 @@ class _Section:
 class _Trial:
     """A try, and its place in the output: the attempt's content, or that of except."""
 
-    __slots__ = ("_assembler", "_parent", "_ran", "_step", "_thread", "_variables", "out", "settled")
+    __slots__ = ("_around", "_assembler", "_parent", "_ran", "_step", "_thread", "_variables", "out", "settled")
 
     def __init__(self, assembler: Assembler, thread: _Thread, step: Attempt) -> None:
         self._assembler = assembler
         self._thread = thread
         self._parent = thread.section
         self._step = step
+        self._around = thread.frames[-1]
         self._variables = thread.variables
         self._ran: _Thread | None = None
         self.out: _Sink = []
@@ -182,7 +188,7 @@ class _Trial:
         self._run(_Section(self._parent, self._attempted, is_attempt=True), self._step.steps)
 
     def _run(self, section: _Section, steps: Steps) -> None:
-        self._ran = _Thread(self._assembler, section, steps, self._variables)
+        self._ran = _Thread(self._assembler, section, steps, self._variables, self._around)
         self.out = section.out
         section.open += 1
         self._assembler.advance(self._ran)
@@ -205,6 +211,8 @@ class _Trial:
             assert self._ran is not None
             self._thread.variables = self._ran.variables
             self._thread.waiting = False
+            if self._ran.has_broken:
+                self._thread.leave_loop()
             self._assembler.advance(self._thread)
         self._assembler.settle_one(self._parent)
 
@@ -213,36 +221,103 @@ _Item: TypeAlias = "Static | bytes | Fragment | Hole | _Trial"
 _Sink: TypeAlias = "list[_Item] | deque[_Item]"
 
 
+class _Names:
+    """What a stretch of text can call and include by name: that of its own page. What an eval brings sees the page's functions beside its own."""
+
+    __slots__ = ("functions", "inlines")
+
+    def __init__(self, functions: dict[str, Function], inlines: dict[str, InlineFragment]) -> None:
+        self.functions = functions
+        self.inlines = inlines
+
+
 class _Frame:
-    """Steps under way. items: what a loop has still to go through."""
+    """Steps under way.
 
-    __slots__ = ("index", "item", "items", "steps")
+    items       what a loop has still to go through
+    counted     its text may be written many times, so that it counts as written
+    in_script   what was compiled for HTML stands in a script here
+    """
 
-    def __init__(self, steps: Steps, item: str = "", items: Any = None) -> None:
+    __slots__ = ("counted", "in_script", "index", "item", "items", "names", "steps")
+
+    def __init__(self, steps: Steps, around: _Frame | None, names: _Names) -> None:
         self.steps = steps
+        self.names = names
+        self.counted: bool = around is not None and around.counted
+        self.in_script: bool = around is not None and around.in_script
         self.index = 0
+        self.item = ""
+        self.items: Any = None
+
+    def become_loop(self, item: str, items: Any) -> None:
+        """Go through the steps once for each of items; the first is still to come."""
         self.item = item
         self.items = items
+        self.counted = True
+        self.index = len(self.steps)
+
+    def become_inline(self, fetch: Fetch) -> None:
+        """Its steps are an inline fragment's, in the place of fetch."""
+        self.counted = True
+        self.in_script |= fetch.in_script
 
 
 class _Thread:
-    """One run through steps, with its variables. It is the Scope of the expressions in them."""
+    """One run through steps, with its variables. It is the Scope of the expressions in them.
 
-    __slots__ = ("_assembler", "base", "frames", "is_call", "now", "random", "running", "section", "variables", "waiting")
+    around: the frame in whose place it runs. has_broken: it ended by a break, which leaves a loop around it.
+    """
+
+    __slots__ = (
+        "_assembler",
+        "base",
+        "frames",
+        "has_broken",
+        "is_call",
+        "now",
+        "random",
+        "running",
+        "section",
+        "variables",
+        "waiting",
+    )
 
     def __init__(
-        self, assembler: Assembler, section: _Section, steps: Steps, variables: Mapping[str, Value], *, is_call: bool = False
+        self,
+        assembler: Assembler,
+        section: _Section,
+        steps: Steps,
+        variables: Mapping[str, Value],
+        around: _Frame,
+        *,
+        is_call: bool = False,
     ) -> None:
         self._assembler = assembler
         self.section = section
-        self.base = _Frame(steps)
+        self.base = _Frame(steps, around, around.names)
         self.frames = [self.base]
         self.variables = variables  # never changed, always replaced: who keeps a reference has a snapshot
         self.waiting = False  # for an eval, or a try that assigns
         self.running = False
+        self.has_broken = False
         self.is_call = is_call
         self.now = assembler.environment.now
         self.random = assembler.environment.random
+
+    def enter(self, steps: Steps) -> _Frame:
+        """Go on with these steps, and then with what comes after."""
+        top = self.frames[-1]
+        self.frames.append(frame := _Frame(steps, top, top.names))
+        return frame
+
+    def leave_loop(self) -> None:
+        """A break: out of the innermost loop, or out of the thread when the loop is around it."""
+        frames = self.frames
+        while frames:
+            if frames.pop().items is not None:
+                return
+        self.has_broken = True
 
     def variable(self, name: str) -> Value:
         found = self.variables.get(name)
@@ -253,15 +328,10 @@ class _Thread:
     def item(self, name: str, key: str) -> Value:
         if name not in self.variables:
             return self._assembler.environment.item(name, key)
-        value = self.variables[name]
-        if isinstance(value, dict):
-            return value.get(key)
-        if isinstance(value, list) and key.lstrip("-").isdigit() and -len(value) <= int(key) < len(value):
-            return value[int(key)]
-        return None
+        return subscript(self.variables[name], key)
 
     def call(self, name: str, arguments: list[Value]) -> Value:
-        return self._assembler.call(name, arguments, self.variables)
+        return self._assembler.call(name, arguments, self)
 
     def spend(self, steps: int) -> None:
         self._assembler.spend(steps)
@@ -316,7 +386,7 @@ class Assembler:
         self._late: list[Hole] = []
         self._root = _Section(None, self._end_page, self._out)
         self._root.open = 1
-        self._main = _Thread(self, self._root, (), {})
+        self._main = _Thread(self, self._root, (), {}, _Frame((), None, _Names(self.functions, self.inlines)))
 
     # ---------------------------------------------------------------- from outside
 
@@ -472,24 +542,44 @@ class Assembler:
             except EsiLimit as limit:
                 hole.reasons.append(str(limit))
             else:
-                self._needs.append(hole)
+                inline = _inline_at(hole.around, fetch, hole.url)
+                if inline is None or hole.waits:
+                    self._needs.append(hole)
+                elif not self._run_instead(hole, inline.steps, "alt"):
+                    self._own_body(hole)
                 return
-        if fetch.fallback is not None and not hole.waits:
-            hole.stage = "fallback"
-            section = _Section(hole.section, lambda reason: self._after_fallback(hole, section.out, reason))
-            section.open += 1
-            self.advance(_Thread(self, section, fetch.fallback, hole.variables))
-            return
-        self._give_up(hole)
+        self._own_body(hole)
 
-    def _after_fallback(self, hole: Hole, out: _Sink, reason: str) -> None:
+    def _own_body(self, hole: Hole) -> None:
+        fallback = hole.fetch.fallback
+        if fallback is None or hole.waits or not self._run_instead(hole, fallback, "fallback"):
+            self._give_up(hole)
+
+    def _run_instead(self, hole: Hole, steps: Steps, outcome: str) -> bool:
+        """Run steps in the place of what did not come. False: they would be too deep."""
+        if hole.section.depth >= _MAX_SECTIONS:
+            hole.reasons.append("too_deep")
+            return False
+        hole.stage = "fallback"
+        section = _Section(hole.section, lambda reason: self._after_instead(hole, section.out, outcome, reason))
+        section.open += 1
+        thread = _Thread(self, section, steps, hole.variables, hole.around)
+        if outcome == "alt":
+            thread.base.become_inline(hole.fetch)
+        self.advance(thread)
+        return True
+
+    def _after_instead(self, hole: Hole, out: _Sink, outcome: str, reason: str) -> None:
         if reason:
             hole.reasons.append(reason)
-            self._give_up(hole)
+            if outcome == "alt":
+                self._own_body(hole)
+            else:
+                self._give_up(hole)
             return
         hole.out = out
         hole.stage = "done"
-        hole.outcome = "fallback"
+        hole.outcome = outcome
         self.settle_one(hole.section)
 
     def _give_up(self, hole: Hole) -> None:
@@ -510,16 +600,19 @@ class Assembler:
         thread = hole.thread
         thread.waiting = False
         if fragment is not None:
-            program = compile_page(fragment.body, self.context)
-            self.functions.update(program.functions)
-            self.inlines.update(program.inlines)
+            around = thread.frames[-1]
+            names = around.names
+            in_script = (around.in_script or hole.fetch.in_script) and self.context is Context.HTML
+            context = Context.SCRIPT if in_script else self.context
+            program = compile_page(fragment.body, context, functions=names.functions)
             self.problems += [f"{hole.url}: line {problem.line}: {problem.message}" for problem in program.problems]
-            thread.frames.append(_Frame(program.steps))
+            own = _Names({**names.functions, **program.functions}, dict(program.inlines))
+            thread.frames.append(_Frame(program.steps, around, own))
         self.advance(thread)
 
     def _at(self, hole: Hole) -> _Thread:
         """The place of the hole, to evaluate something there: with the variables as they were."""
-        return _Thread(self, hole.section, (), hole.variables)
+        return _Thread(self, hole.section, (), hole.variables, hole.around)
 
     # ---------------------------------------------------------------- running
 
@@ -547,7 +640,7 @@ class Assembler:
                     continue
                 step = frame.steps[frame.index]
                 frame.index += 1
-                if type(step) is Static and frame.items is None:
+                if type(step) is Static and not frame.counted:
                     section.out.append(step)
                 else:
                     self._do(thread, step)
@@ -585,7 +678,7 @@ class Assembler:
     def _do(self, thread: _Thread, step: Step) -> None:
         if self._exhausted:
             if isinstance(step, Static):
-                thread.section.out.append(step)
+                self._write(thread, step.data)
             elif isinstance(step, Fetch) and step.src.constant is not None:
                 self._open_hole(thread, step, waits=False)
             return
@@ -600,19 +693,24 @@ class Assembler:
             case Evaluate():
                 self._open_hole(thread, step.fetch, waits=True)
             case Branch():
-                thread.frames.append(_Frame(self._choose(thread, step)))
+                thread.enter(self._choose(thread, step))
             case Attempt():
-                trial = _Trial(self, thread, step)
-                thread.section.out.append(trial)
-                trial.begin()
+                self._try(thread, step)
             case Assign():
                 self._assign(thread, step)
             case Loop():
                 self._loop(thread, step)
             case Break():
-                self._break(thread)
+                thread.leave_loop()
             case Return():
                 raise _Returned(step.value.evaluate(thread))
+
+    def _try(self, thread: _Thread, step: Attempt) -> None:
+        if thread.section.depth >= _MAX_SECTIONS:
+            raise EsiLimit(f"more than {_MAX_SECTIONS} attempts inside each other")
+        trial = _Trial(self, thread, step)
+        thread.section.out.append(trial)
+        trial.begin()
 
     def _write(self, thread: _Thread, data: bytes) -> None:
         if not data:
@@ -623,11 +721,14 @@ class Assembler:
         thread.section.out.append(data)
 
     def _written(self, step: Write, thread: _Thread) -> bytes:
+        context = step.context
+        if context is Context.HTML and thread.frames[-1].in_script:
+            context = Context.SCRIPT
         return b"".join(
             [
                 part
                 if isinstance(part, bytes)
-                else escape(text_of(part.evaluate(thread)), step.context).encode("utf-8", "surrogateescape")
+                else escape(text_of(part.evaluate(thread)), context).encode("utf-8", "surrogateescape")
                 for part in step.parts
             ]
         )
@@ -649,13 +750,13 @@ class Assembler:
 
     def _open_hole(self, thread: _Thread, fetch: Fetch, *, waits: bool) -> None:
         url = self._text(fetch.src, thread)
-        inline = self.inlines.get(url)
+        inline = _inline_at(thread.frames[-1], fetch, url)
         if inline is not None and not waits:
-            self.spend(10)  # they may include each other
-            thread.frames.append(_Frame(inline.steps))
+            self.spend(10)
+            thread.enter(inline.steps).become_inline(fetch)
             return
         section = thread.section
-        hole = Hole(fetch, url, section, thread, thread.variables, waits=waits)
+        hole = Hole(fetch, url, thread, waits=waits)
         self.holes.append(hole)
         section.holes.append(hole)
         section.open += 1
@@ -686,7 +787,9 @@ class Assembler:
         key, held = step.key.evaluate(thread), thread.variables.get(step.name)
         self.spend(1 + (len(held) // 16 if isinstance(held, dict | list) else 0))
         if isinstance(held, list):
-            place = int(key) if isinstance(key, int) or (isinstance(key, str) and key.isdigit()) else -1
+            place = number_of(key)
+            if not isinstance(place, int):
+                return
             if 0 <= place < len(held):
                 thread.assign(step.name, [*held[:place], value, *held[place + 1 :]])
             elif place == len(held):
@@ -703,30 +806,30 @@ class Assembler:
             items = collection
         else:
             items = [] if collection is None else [collection]
-        frame = _Frame(step.steps, step.item, iter(items))
-        frame.index = len(frame.steps)  # at the end of the turn before the first
-        thread.frames.append(frame)
+        thread.enter(step.steps).become_loop(step.item, iter(items))
 
-    def _break(self, thread: _Thread) -> None:
-        while thread.frames:
-            if thread.frames.pop().items is not None:
-                return
-
-    def call(self, name: str, arguments: list[Value], variables: Mapping[str, Value]) -> Value:
+    def call(self, name: str, arguments: list[Value], caller: _Thread) -> Value:
         """A function that the page defines; None when it returns nothing. Raises KeyError when there is none, EsiLimit."""
-        function = self.functions[name]
+        around = caller.frames[-1]
+        function = around.names.functions[name]
         if self._depth >= self._budget.functions:
             raise EsiLimit(f"more than {self._budget.functions} functions inside each other")
         self._depth += 1
         section = _Section(None, lambda _: None)  # what it writes goes nowhere: its value is what it returns
         section.open = 1
         try:
-            self.advance(_Thread(self, section, function.steps, {**variables, "ARGS": arguments}, is_call=True))
+            self.advance(_Thread(self, section, function.steps, {**caller.variables, "ARGS": arguments}, around, is_call=True))
         except _Returned as returned:
             return returned.value
         finally:
             self._depth -= 1
         return None
+
+
+def _inline_at(frame: _Frame, fetch: Fetch, url: str) -> InlineFragment | None:
+    """The inline fragment of that name, when it was defined above the element: so it makes no difference how much of the page is there."""
+    inline = frame.names.inlines.get(url)
+    return inline if inline is not None and inline.number < fetch.inlines_above else None
 
 
 def _groups(test: Expression, thread: _Thread) -> Value:

@@ -6,7 +6,7 @@ A page may come in pieces: `compile` may be called for one batch of nodes after 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar, assert_never
 
 from fragments.esi import nodes as node
@@ -69,9 +69,16 @@ def context_of(media_type: str) -> Context:
 
 
 class Compiler:
-    """One page. context: how request text is escaped in it. page: its octets, for the lines of problems; b"" when they are not at hand."""
+    """One page.
 
-    def __init__(self, parser: Parser, context: Context = Context.HTML, page: bytes = b"") -> None:
+    context     how request text is escaped in it
+    page        its octets, for the lines of problems; b"" when they are not at hand
+    functions   names of those that it may call beside its own
+    """
+
+    def __init__(
+        self, parser: Parser, context: Context = Context.HTML, page: bytes = b"", *, functions: Collection[str] = ()
+    ) -> None:
         self.parser = parser
         self.context = context
         self.page = page
@@ -80,9 +87,11 @@ class Compiler:
         self.inlines: dict[str, InlineFragment] = {}
         self.reads: set[tuple[str, str]] = set()
         self.size = 0
-        self._known: set[str] = set()
+        self._known = set(functions)
         self._place = HtmlPlace()
         self._in_function = False
+        self._in_inline = False
+        self._assigning: set[str] = set()  # inline fragments after which a variable may be another one
         self._loops = 0
 
     def compile(self, nodes: Iterable[node.Node]) -> Steps:
@@ -105,15 +114,18 @@ class Compiler:
 
     def _steps(self, nodes: Iterable[node.Node], *, interpolate: bool) -> Steps:
         steps: list[Step] = []
+        texts: list[Static] = []  # that stand beside each other
         for item in nodes:
             step = self._step(item, interpolate=interpolate)
             if step is None:
                 continue
             for one in step if isinstance(step, tuple) else (step,):
-                if isinstance(one, Static) and steps and isinstance(steps[-1], Static):
-                    steps[-1] = Static(steps[-1].data + one.data)
+                if isinstance(one, Static):
+                    texts.append(one)
                 else:
+                    _join(texts, steps)
                     steps.append(one)
+        _join(texts, steps)
         self.size += 120 * len(steps)
         return tuple(steps)
 
@@ -144,7 +156,11 @@ class Compiler:
                 return self._foreach(item, interpolate=interpolate)
             case node.Break():
                 if not self._loops:
-                    self._report("misplaced-element", "break stands outside foreach", item.span)
+                    self._report(
+                        "misplaced-element",
+                        "break stands outside foreach, or in an include's own body or an inline fragment within it",
+                        item.span,
+                    )
                     return None
                 return Break()
             case node.Function():
@@ -161,26 +177,36 @@ class Compiler:
         assert_never(item)
 
     def _text(self, data: bytes, span: Span, *, interpolate: bool) -> Steps:
+        self.size += len(data)
+        found = None
+        if interpolate and b"$" in data:
+            text = data.decode("utf-8", "surrogateescape")
+            found = self._read(lambda: parse_interpolation(text, functions=self._known), span)
+        if found is None:
+            self._pass(data)
+            return (Static(data),)
+        steps: list[Step] = []
+        parts: list[bytes | Expression] = []
+        context = self.context
+        for part in found.parts:
+            if isinstance(part, str):
+                parts.append(octets := part.encode("utf-8", "surrogateescape"))
+                self._pass(octets)
+                continue
+            here = Context.SCRIPT if self._place.in_script else self.context
+            if here is not context and parts:
+                steps.append(_write(parts, context))
+                parts = []
+            context = here
+            parts.append(part)
+        if parts:
+            steps.append(_write(parts, context))
+        return tuple(steps)
+
+    def _pass(self, data: bytes) -> None:
+        """Text goes by: note where we are behind it."""
         if self.context is Context.HTML:
             self._place.feed(data)
-        if not interpolate or b"$" not in data:
-            self.size += len(data)
-            return (Static(data),)
-        text = data.decode("utf-8", "surrogateescape")
-        found = self._read(lambda: parse_interpolation(text, functions=self._known), span)
-        if found is None:
-            return (Static(data),)
-        context = Context.SCRIPT if self._place.in_script else self.context
-        steps: list[Step] = []
-        dynamic: list[bytes | Expression] = [
-            part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in found.parts
-        ]
-        if all(isinstance(part, bytes) for part in dynamic):
-            steps.append(Static(b"".join(part for part in dynamic if isinstance(part, bytes))))
-        else:
-            steps.append(Write(tuple(dynamic), context))
-        self.size += len(data)
-        return tuple(steps)
 
     def _include(self, item: node.Include, *, interpolate: bool) -> Step | None:
         if self._in_function:
@@ -189,9 +215,11 @@ class Compiler:
         fetch = self._fetch(item.attributes, item.span)
         if fetch is None:
             return None
-        fetch.is_flow = self.context is Context.HTML and self._place.is_flow
+        fetch.is_flow = self.context is Context.HTML and self._place.is_flow and not self._in_inline
         if item.body is not None:
+            loops, self._loops = self._loops, 0  # the loops around it have gone on when it runs
             fetch.fallback = self._steps(item.body, interpolate=interpolate)
+            self._loops = loops
         return fetch
 
     def _eval(self, item: node.Eval) -> Step | None:
@@ -206,6 +234,8 @@ class Compiler:
         if src is None:
             return None
         fetch = Fetch(src, span)
+        fetch.inlines_above = len(self.inlines)
+        fetch.in_script = self._place.in_script
         if "alt" in attributes:
             fetch.alt = self._attribute(attributes["alt"], span)
         fetch.optional = self._choice(attributes, "onerror", ("continue",), span) == "continue"
@@ -276,18 +306,33 @@ class Compiler:
 
     def _inline(self, item: node.Inline) -> None:
         fetchable = self._choice(item.attributes, "fetchable", ("yes", "no"), item.span) == "yes"
+        name = item.attributes["name"]
+        before = self._place, self._in_function, self._in_inline, self._loops
+        self._place, self._in_function, self._in_inline, self._loops = (
+            HtmlPlace(),
+            False,
+            True,
+            0,
+        )  # nobody knows where it will stand
         steps = self._steps(item.body, interpolate=False)
+        self._place, self._in_function, self._in_inline, self._loops = before
+        if name in self.inlines:
+            self._report(
+                "duplicate-element", f"there is an inline {name[:80]!r} already: the first counts", item.span, severity="warning"
+            )
+            return
         text = b"".join(step.data for step in steps if isinstance(step, Static))
         if fetchable and not all(isinstance(step, Static) for step in steps):
             self._report("unsupported", "inline fetchable='yes' holds other ESI elements: only this page can use it", item.span)
             fetchable = False
-        name = item.attributes["name"]
-        self.inlines.setdefault(name, InlineFragment(name, steps, text, item.span, fetchable=fetchable))
+        if self._assigns(steps):
+            self._assigning.add(name)
+        self.inlines[name] = InlineFragment(name, len(self.inlines), steps, text, item.span, fetchable=fetchable)
 
     def _try(self, item: node.Try, *, interpolate: bool) -> Step:
         attempt = self._steps(item.attempt, interpolate=interpolate)
         otherwise = self._steps(item.except_, interpolate=interpolate)
-        return Attempt(attempt, otherwise, blocks=_assigns(attempt) or _assigns(otherwise))
+        return Attempt(attempt, otherwise, blocks=self._assigns(attempt) or self._assigns(otherwise))
 
     def _choose(self, item: node.Choose, *, interpolate: bool) -> Step:
         whens = []
@@ -295,7 +340,7 @@ class Compiler:
             test = self._expression(when.test, when.span)
             steps = self._steps(when.body, interpolate=interpolate)
             if test is not None:  # a test that can't be read is false: the page goes on with the next
-                whens.append((test, when.matchname, steps))
+                whens.append((test, when.matchname or ("MATCHES" if test.match is not None else None), steps))
         return Branch(tuple(whens), self._steps(item.otherwise or (), interpolate=interpolate))
 
     def _assign(self, item: node.Assign) -> Step | None:
@@ -328,10 +373,36 @@ class Compiler:
             self._report("misplaced-element", "function stands inside function", item.span)
             return
         self._known.add(item.name)  # before its body: it may call itself
-        self._in_function, loops, self._loops = True, self._loops, 0
+        before = self._place, self._loops
+        self._in_function, self._place, self._loops = True, HtmlPlace(), 0
         steps = self._steps(item.body, interpolate=False)
-        self._in_function, self._loops = False, loops
+        self._in_function = False
+        self._place, self._loops = before
+        if item.name in self.functions:
+            message = f"there is a function {item.name[:80]!r} already: the first counts"
+            self._report("duplicate-element", message, item.span, severity="warning")
+            return
         self.functions[item.name] = Function(item.name, steps)
+
+    def _assigns(self, steps: Steps) -> bool:
+        """Whether a variable may be another one after them, or they may leave a loop that is around them."""
+        for step in steps:
+            match step:
+                case Assign() | Evaluate() | Break() | Loop():  # a loop's item stays behind
+                    return True
+                case Branch():
+                    if self._assigns(step.otherwise) or any(name or self._assigns(body) for _, name, body in step.whens):
+                        return True
+                case Attempt():
+                    if step.blocks:
+                        return True
+                case Fetch():
+                    constant = step.src.constant
+                    if self._assigning and (constant is None or constant in self._assigning):
+                        return True
+                case _:
+                    continue
+        return False
 
     # ---------------------------------------------------------------- expressions
 
@@ -364,30 +435,28 @@ class Compiler:
         return Place(offset, self.page.count(b"\n", 0, offset) + 1, offset - self.page.rfind(b"\n", 0, offset))
 
 
-def compile_page(page: bytes, context: Context = Context.HTML, limits: ParseLimits = DEFAULT_LIMITS) -> Program:
-    """A page at hand, as a program. Never raises."""
+def compile_page(
+    page: bytes,
+    context: Context = Context.HTML,
+    limits: ParseLimits = DEFAULT_LIMITS,
+    *,
+    functions: Collection[str] = (),
+) -> Program:
+    """A page at hand, as a program. functions: names of those that it may call beside its own. Never raises."""
     parser = Parser(limits=limits)
-    compiler = Compiler(parser, context, page)
+    compiler = Compiler(parser, context, page, functions=functions)
     nodes = [*parser.feed(page), *parser.close()]
     return compiler.finish(compiler.compile(nodes))
 
 
-def _assigns(steps: Steps) -> bool:
-    """Whether a variable may be another one afterwards."""
-    for step in steps:
-        match step:
-            case Assign() | Evaluate():
-                return True
-            case Branch():
-                if _assigns(step.otherwise) or any(_assigns(body) for _, _, body in step.whens):
-                    return True
-                if any(name for _, name, _ in step.whens):
-                    return True
-            case Loop():
-                return True  # its item stays behind
-            case Attempt():
-                if step.blocks:
-                    return True
-            case _:
-                continue
-    return False
+def _join(texts: list[Static], steps: list[Step]) -> None:
+    """Texts beside each other are one."""
+    if texts:
+        steps.append(texts[0] if len(texts) == 1 else Static(b"".join([text.data for text in texts])))
+        texts.clear()
+
+
+def _write(parts: list[bytes | Expression], context: Context) -> Step:
+    """Text with variables; plain text when there are none."""
+    texts = [part for part in parts if isinstance(part, bytes)]
+    return Static(b"".join(texts)) if len(texts) == len(parts) else Write(tuple(parts), context)

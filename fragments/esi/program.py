@@ -56,7 +56,7 @@ class Text:
 
 
 class Write:
-    """Text with variables, escaped for where it stands."""
+    """Text with variables, escaped for where it stands. In a script after all, when an inline fragment is included there: assembly knows."""
 
     __slots__ = ("context", "parts")
 
@@ -76,6 +76,8 @@ class Fetch:
     ttl             seconds for which it may be kept where its response does not forbid that; None: as the response says
     no_store        it is asked for each time and not kept
     esi             dca="esi": what comes is processed though its response does not ask for it
+    inlines_above   inline fragments that stand above it in its page: those it can include
+    in_script       it stands in a script
     is_flow         it stands where elements may stand, so that its content may follow later
     method, entity  GET or POST, and what a POST carries
     set_fields      (name, value) that replace request fields; add_fields are added, drop_fields left out
@@ -88,6 +90,8 @@ class Fetch:
         "entity",
         "esi",
         "fallback",
+        "in_script",
+        "inlines_above",
         "is_flow",
         "maxwait",
         "method",
@@ -111,6 +115,8 @@ class Fetch:
         self.ttl: float | None = None
         self.no_store = False
         self.esi = False
+        self.in_script = False
+        self.inlines_above = 0
         self.is_flow = False
         self.method = "GET"
         self.entity: Text | None = None
@@ -135,7 +141,7 @@ class Evaluate:
 
 
 class Attempt:
-    """try: `otherwise` runs when something in `steps` fails. blocks: variables are assigned within, so what follows waits for the outcome."""
+    """try: `otherwise` runs when something in `steps` fails. blocks: variables are assigned within, or a loop around it is left, so what follows waits."""
 
     __slots__ = ("blocks", "otherwise", "steps")
 
@@ -207,12 +213,17 @@ class Function:
 
 
 class InlineFragment:
-    """A fragment that stands in the page itself, for includes of its name. fetchable: it may also be asked for by that URL."""
+    """A fragment that stands in the page itself, for includes of its name below it.
 
-    __slots__ = ("fetchable", "name", "span", "steps", "text")
+    number      of the page's, from 0
+    fetchable   it may also be asked for by that URL
+    """
 
-    def __init__(self, name: str, steps: Steps, text: bytes, span: Span, *, fetchable: bool) -> None:
+    __slots__ = ("fetchable", "name", "number", "span", "steps", "text")
+
+    def __init__(self, name: str, number: int, steps: Steps, text: bytes, span: Span, *, fetchable: bool) -> None:
         self.name = name
+        self.number = number
         self.steps = steps
         self.text = text
         self.span = span
