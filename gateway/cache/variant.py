@@ -24,8 +24,8 @@ ANY: VaryNames = (b"*",)
 """Varies on what no cache can see: never matches."""
 
 
-_IN_THE_KEY = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto"})
-"""What the origin is told of scheme and host is a function of the primary key: no two requests of one key differ there."""
+_IN_THE_KEY = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto", b"surrogate-capability"})
+"""What the origin is told of scheme, host and our abilities is a function of the primary key: no two requests of one key differ there."""
 
 
 def parse_vary(fields: Fields) -> VaryNames:

@@ -22,6 +22,7 @@ from gateway.cache.variant import ANY, nominated_values, parse_vary
         ([b",*,"], ANY),
         ([b"Host, a"], (b"a",)),  # scheme and host are in the primary key
         ([b"X-Forwarded-Proto", b"x-forwarded-host"], ()),
+        ([b"Surrogate-Capability, Accept"], (b"accept",)),
         ([b"host, *"], ANY),
     ],
 )

@@ -278,6 +278,11 @@ class TestPieces:
         assert told["markup"]["elements"] == 1
         assert not told["includes"]
 
+    def test_a_page_that_varies_by_our_own_abilities_is_the_same_for_all(self, explain):
+        """Sites that also work without a gateway say so, as HTTP asks them to."""
+        found = explain(*ESI, b"Vary: Surrogate-Capability", body=b"<esi:remove>x</esi:remove>")
+        assert found["second"]["plan"] == "reuse"
+
     def test_a_compressed_page_is_read(self, explain):
         told = explain(*ESI, b"Content-Encoding: gzip", body=gzip.compress(b"<esi:foo/>"))["assembly"]
         assert [problem["code"] for problem in told["markup"]["problems"]] == ["unknown-element"]
