@@ -90,12 +90,12 @@ def origin(port: int, *, core: int | None = None) -> contextlib.AbstractContextM
 
 
 def weft(
-    port: int, upstream: int, *settings: str, core: int | None = None
+    port: int, upstream: int, *settings: str, core: int | None = None, log: str = os.devnull
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-    """`weft serve` on port before the origin on port upstream, while the context lasts. settings: as `--set` takes them."""
+    """`weft serve` on port before the origin on port upstream, while the context lasts. settings: as `--set` takes them. log: where what it prints goes."""
     sets = [word for setting in settings for word in ("--set", setting)]
     command = [sys.executable, "-m", "gateway", "serve", "--upstream", f"http://127.0.0.1:{upstream}", "--port", str(port), *sets]
-    return running(command, port, core=core)
+    return running(command, port, core=core, log=log)
 
 
 class Client(asyncio.Protocol):
