@@ -185,6 +185,7 @@ class Gateway:
             Endpoint("/health/live", health.live),
             Endpoint("/health/ready", health.ready),
             Endpoint("/purge", purge.post, methods=["POST"]),
+            Endpoint("/trace", trace.without_slash),
             Mount("/trace", routes=trace.routes()),
             *extra_routes,
         ]
@@ -226,6 +227,7 @@ class Gateway:
             yield "weft_purges", "Purges applied, by kind.", {"kind": kind}, count, "counter"
         weaver = self.page.weaver
         yield "weft_esi_pages", "Pages assembled from pieces.", {}, weaver.pages, "counter"
+        yield "weft_esi_raw_tags", "ESI tags in pages that were not assembled.", {}, weaver.raw_tags, "counter"
         for outcome, count in list(weaver.outcomes.items()):
             yield "weft_esi_includes", "Places in pages, by what they came to.", {"outcome": outcome}, count, "counter"
         for code, count in list(weaver.problems.items()):

@@ -62,7 +62,6 @@ class Entry:
         "fragment",
         "frequency",
         "fresh_until",
-        "holes",
         "key",
         "language",
         "length",
@@ -71,6 +70,7 @@ class Entry:
         "nominated",
         "packed",
         "parts",
+        "places",
         "program",
         "queue",
         "ready",
@@ -149,7 +149,7 @@ class Entry:
         self.statement: Any = None  # what its header section says to those behind us
         self.version = b""  # of its content; made when first asked for
         self.fragment: Any = None  # itself, as pages take it
-        self.holes: Any = None  # the primary keys of what it includes
+        self.places: Any = None  # primary keys of what it includes, by URL, as far as met
         self.woven: bytes | None = None  # the part of its header section that pages made of it have too
         held = len(body) if parts is None else sum(len(octets) for _, octets in parts)
         self.cost = (

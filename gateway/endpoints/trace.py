@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from fragments.render import render
@@ -53,6 +53,10 @@ class TraceEndpoint:
     def routes(self) -> list[BaseRoute]:
         """To mount anywhere."""
         return [Route("/", self.all), Route("/{name}", self.one)]
+
+    async def without_slash(self, request: Request) -> Response:
+        """GET /_weft/trace."""
+        return RedirectResponse(f"{request.scope['raw_path'].decode('latin-1')}/", 308)
 
     async def all(self, request: Request) -> Response:
         """GET /_weft/trace/: the last ones."""

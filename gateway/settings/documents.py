@@ -1,18 +1,20 @@
-"""The generated pages: docs/settings.md for people, docs/settings.schema.json for editors. Both from the tree and nothing else."""
+"""What is generated: docs/settings.md for people and docs/settings.schema.json for editors, both from the tree and nothing else; tables in docs/esi.md."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from fragments.esi.reference import TABLES
 from gateway.settings.layers import env_name
 from gateway.settings.shape import Leaf, Path, leaves, node_at, show_path
 from gateway.settings.tree import Settings
 
-__all__ = ["PAGES", "settings_page", "settings_schema"]
+__all__ = ["PAGES", "PAGES_WITH_TABLES", "settings_page", "settings_schema", "with_tables"]
 
 _HEAD = """\
 # Settings
@@ -169,3 +171,21 @@ def _tidy(entry: dict[str, Any], field: str) -> None:
 
 PAGES = {"docs/settings.md": settings_page, "docs/settings.schema.json": settings_schema}
 """What `make docs` writes and `make check` compares."""
+
+
+# ── Tables in pages that are written by hand ─────────────────────────────────────────────────────────────────────────────────────
+
+PAGES_WITH_TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {"docs/esi.md": TABLES}
+"""Between `<!-- NAME: written by make docs -->` and `<!-- end of NAME -->`."""
+
+
+def with_tables(page: str, tables: Mapping[str, Callable[[], str]]) -> str:
+    """The page with its tables as they are now. Raises ValueError when it lacks the place of one."""
+    for name, table in tables.items():
+        opening, closing = f"<!-- {name}: written by make docs -->", f"<!-- end of {name} -->"
+        before, found, rest = page.partition(opening)
+        _, closed, after = rest.partition(closing)
+        if not (found and closed):
+            raise ValueError(f"expected {opening} and {closing}")
+        page = f"{before}{opening}\n\n{table()}\n\n{closing}{after}"
+    return page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from fragments.assembly import Budget
 from gateway.semantics.message import Fields, first, joined
 
 __all__ = ["CAPABILITY", "EsiRules", "asks_for_esi"]
@@ -36,6 +37,7 @@ class EsiRules:
     __slots__ = (
         "_families",
         "_types",
+        "budget",
         "cookies",
         "cookies_from",
         "csrf_cookie",
@@ -90,6 +92,7 @@ class EsiRules:
         self.deadline = deadline
         self.max_depth = max_depth
         self.max_includes = max_includes
+        self.budget = Budget(holes=max_includes)
         self.max_parallel = max_parallel
         self.max_fragment_bytes = max_fragment_bytes
         self.max_page_bytes = max_page_bytes

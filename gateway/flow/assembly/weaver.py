@@ -7,7 +7,7 @@ weave   otherwise. A head goes out with the first octets that are ready
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -16,6 +16,7 @@ from fragments.assembly import Fragment, Output
 from fragments.esi.program import Program
 from gateway.cache.entry import Entry
 from gateway.cache.key import Key
+from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.errors import UpstreamError
 from gateway.flow.assembly.composite import Piece, piece_of
 from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
@@ -34,8 +35,8 @@ __all__ = ["Weaver"]
 
 _OURS = b"/_weft/"
 
-_NOWHERE: tuple[Key, ...] = ((b"", b"", b""),)
-"""In the place of keys: an include that is not of our own site, or not of a fixed address."""
+_NOWHERE: Key = (b"", b"", b"")
+"""In the place of a key: an include that is not of our own site, or not of a fixed address."""
 
 
 class Weaver:
@@ -106,29 +107,15 @@ class Weaver:
     ) -> tuple[list[Output], list[Piece], tuple[Entry, ...]] | None:
         assert program.flat is not None
         texts, fetches = program.flat
-        keys = entry.holes
-        if keys is None:
-            keys = entry.holes = self._keys(entry, [fetch.src.constant or "" for fetch in fetches])
-        if keys is _NOWHERE or len(keys) > visit.route.esi.max_includes:
+        if len(fetches) > visit.route.esi.max_includes:
             return None
-        authorized, sequence = visit.ask.authorized, self._ledger.sequence
+        authorized = visit.ask.authorized
         outputs: list[Output] = [texts[0]]
         entries = []
-        for text, key in zip(texts[1:], keys, strict=True):
-            shelf = self._shelf(key)
-            found = shelf.sole if shelf is not None else None
-            if (
-                found is None
-                or (found.checked != sequence and not self.kitchen.is_wanted(found, now))
-                or found.status != 200
-                or found.esi
-                or found.parts is not None
-                or now >= found.fresh_until
-                or (authorized and not found.shared)
-            ):
+        for text, fetch in zip(texts[1:], fetches, strict=True):
+            found = self.stored(entry, fetch.src.constant or "", now, authorized=authorized)
+            if found is None:
                 return None
-            if found.frequency < 3:
-                found.frequency += 1
             entries.append(found)
             fragment = found.fragment
             if fragment is None:
@@ -137,20 +124,41 @@ class Weaver:
             outputs.append(text)
         return outputs, [piece_of(found, now) for found in entries], tuple(entries)
 
-    def _keys(self, entry: Entry, urls: Sequence[str]) -> tuple[Key, ...]:
-        """The primary keys of includes at fixed addresses of our own site; _NOWHERE when one is not such."""
-        scheme, host, target = entry.key
-        keys = []
-        for url in urls:
-            try:
-                place = find_destination(url, scheme, host, target, self.own_hosts)
-            except NotIncluded:
-                return _NOWHERE
-            route = self.routes.find(place.host, place.target)
-            if place.guest or route is None or route.bypass or place.target.startswith(_OURS):
-                return _NOWHERE
-            keys.append((place.scheme, place.host, route.query.apply(place.target) if route.query.changes else place.target))
-        return tuple(keys)
+    def stored(self, page: Entry, url: str, now: float, *, authorized: bool) -> Entry | None:
+        """What answers an include at a fixed address of page for everybody, fresh and in memory; None when that takes a closer look."""
+        places = page.places
+        if places is None:
+            places = page.places = {}
+        key = places.get(url)
+        if key is None:
+            key = places[url] = self._key_of(page, url)
+        shelf = self._shelf(key)
+        found: Entry | None = shelf.sole if shelf is not None else None
+        if (
+            found is None
+            or (found.checked != self._ledger.sequence and not self.kitchen.is_wanted(found, now))
+            or found.status != 200
+            or found.esi
+            or found.parts is not None
+            or now >= found.fresh_until
+            or (authorized and not found.shared)
+        ):
+            return None
+        if found.frequency < MAX_FREQUENCY:
+            found.frequency += 1
+        return found
+
+    def _key_of(self, page: Entry, url: str) -> Key:
+        """The primary key of an include at a fixed address of our own site; _NOWHERE when it is not such."""
+        scheme, host, target = page.key
+        try:
+            place = find_destination(url, scheme, host, target, self.own_hosts)
+        except NotIncluded:
+            return _NOWHERE
+        route = self.routes.find(place.host, place.target)
+        if place.guest or route is None or route.bypass or place.target.startswith(_OURS):
+            return _NOWHERE
+        return place.scheme, place.host, route.query.apply(place.target) if route.query.changes else place.target
 
     # ---------------------------------------------------------------- by asking
 

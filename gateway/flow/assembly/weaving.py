@@ -12,7 +12,7 @@ from secrets import token_hex, token_urlsafe
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fragments.assembly import Assembler, Budget, Fragment, Hole, Output
+from fragments.assembly import Assembler, Fragment, Hole, Output
 from fragments.esi.compiler import Compiler, context_of
 from fragments.esi.environment import Environment
 from fragments.esi.errors import EsiLimit
@@ -80,9 +80,7 @@ class Weaving:
             cookies=rules.cookies,
             csrf_token=visit.csrf.token if visit.csrf is not None else "",
         )
-        self.assembler = Assembler(
-            environment, lenient=rules.lenient, context=self.context, budget=Budget(holes=rules.max_includes)
-        )
+        self.assembler = Assembler(environment, lenient=rules.lenient, context=self.context, budget=rules.budget)
         self.outputs: list[Output] = []
         self.cookies: list[bytes] = []
         self._tasks: dict[asyncio.Task[Any], Hole | None] = {}
@@ -96,6 +94,7 @@ class Weaving:
         self._patch: LatePatch | None = None
         self._late_names: dict[int, bytes] = {}
         self._blocked: tuple[Hole, float] | None = None
+        self._is_traced = visit.trace is not None
         self._limits: dict[int, float] = {}
         self._told = False
         if visit.foreseen is not None:
@@ -177,7 +176,14 @@ class Weaving:
         return not self._waiting and not self.failure and self.finished
 
     def _from_memory(self, hole: Hole, now: float) -> Fragment | None:
-        fetch = hole.fetch
+        fetch, page = hole.fetch, self.template.entry
+        if page is not None and fetch.src.constant is not None and fetch.is_plain and hole.stage == "src" and not self._is_traced:
+            found = self.weaver.stored(page, hole.url, now, authorized=self.visit.ask.authorized)
+            if found is not None and len(found.body) <= self.rules.max_fragment_bytes:
+                fragment = found.fragment
+                if fragment is None:
+                    fragment = found.fragment = Fragment(found.body, found)
+                return fragment  # type: ignore[no-any-return]
         if fetch.method != "GET" or fetch.no_store or fetch.entity is not None:
             return None
         try:
@@ -226,6 +232,8 @@ class Weaving:
             if hole.is_open:
                 if self._gate is None:
                     self._gate = asyncio.Semaphore(self.rules.max_parallel)
+                trace = self.visit.trace
+                hole.note = None if trace is None else trace.child(hole.url, hole.stage, _label(hole))
                 self._tasks[asyncio.ensure_future(self._fetch(hole))] = hole
         self._waiting.clear()
         self._read_more()
@@ -340,8 +348,7 @@ class Weaving:
 
     async def _fetch(self, hole: Hole) -> Fragment:
         """One include, whole, or why not. Raises nothing but CancelledError."""
-        trace = self.visit.trace.child(hole.url, hole.stage, _label(hole)) if self.visit.trace is not None else None
-        hole.note = trace
+        trace: TraceNode | None = hole.note
         try:
             fetched = await self._asked_before(hole) or await self._ask(hole, trace)
         except UpstreamError as error:
