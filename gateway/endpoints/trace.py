@@ -228,6 +228,7 @@ def _bar(row: Row, axis: _Axis) -> dict[str, Any]:
         "width": width,
         "took": "still open" if row.is_open else "in memory" if row.cache == "memory" else _duration(row.seconds),
         "size": _size(row.octets) if row.octets or row.status else "",
+        "why": _why(row),
         "fate": _fate(row),
     }
 
@@ -247,13 +248,21 @@ def _tone(row: Row) -> str:
     return "good" if row.cache in ("memory", "hit") else "cost"
 
 
+def _why(row: Row) -> str:
+    """Why it brought nothing; of what came, a status that is not the usual one."""
+    status = f"status {row.status}" if row.status not in (0, 200) else ""
+    if row.reason.startswith("status_"):
+        return status
+    return ", ".join(filter(None, (row.reason.replace("_", " "), status)))
+
+
 def _fate(row: Row) -> str:
     """What became of its place in the page, where that is not what was asked for."""
     words = {
         "alt": "its alt stands there" if row.rung == "alt" else "",
         "fallback": "its own body stands there",
         "nothing": "left out",
-        "failed": "the page failed, or its attempt",
+        "failed": "it was needed where it stands",
         "dropped": "not wanted any more",
         "": "its alt was asked for" if row.reason and row.depth and not row.is_open else "",
     }

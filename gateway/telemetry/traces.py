@@ -76,7 +76,7 @@ class Trace:
     def finish(self, story: Story, status: int, octets: int, *, complete: bool) -> None:
         """The last octet has been handed over, or nobody wants it. The tree is let go: what is kept has bounds."""
         root = self.root
-        reason = story.detail if story.outcome in ("error", "refused") else ""
+        reason = story.detail if story.outcome in ("error", "refused") or not complete else ""
         root.end(story.outcome, status, octets, reason)
         root.tell(story)
         self.complete = complete

@@ -120,8 +120,11 @@ class Weaving:
     def _take_in(self, chunk: bytes | None) -> None:
         assert self._parser is not None
         assert self._compiler is not None
-        nodes = self._parser.feed(chunk) if chunk is not None else self._parser.close()
-        steps = self._compiler.compile(nodes)
+        if self.template.markup:
+            nodes = self._parser.feed(chunk) if chunk is not None else self._parser.close()
+            steps = self._compiler.compile(nodes)
+        else:
+            steps = (Static(chunk),) if chunk else ()
         self.assembler.functions.update(self._compiler.functions)
         self.assembler.inlines.update(self._compiler.inlines)
         if chunk is not None:
@@ -204,7 +207,7 @@ class Weaving:
         return fragment
 
     def _nested_from_memory(self, hole: Hole, visit: Visit, entry: Entry, now: float) -> Fragment | None:
-        if entry.program is None or self.depth + 1 > self.rules.max_depth:
+        if entry.program is None or (entry.program.is_text and hole.fetch.esi) or self.depth + 1 > self.rules.max_depth:
             return None
         trace = self.visit.trace
         if trace is not None:
@@ -556,7 +559,7 @@ def make_nonce(visit: Visit) -> bytes:
 def _label(hole: Hole) -> str:
     """The reference as the page has it, its variables by their place only: what they came to may be a cookie's value."""
     text = hole.fetch.alt if hole.stage == "alt" and hole.fetch.alt is not None else hole.fetch.src
-    return text.constant or "".join([part if isinstance(part, str) else "$(…)" for part in text.parts])
+    return text.constant or "".join([part if isinstance(part, str) else "$(...)" for part in text.parts])
 
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
