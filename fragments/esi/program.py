@@ -236,11 +236,12 @@ class Program:
     problems    what is wrong with it or not supported
     flat        (texts, fetches): one text more than there are fetches; None when the page is not that simple
     reads       (variable, key) that it may read, key "" for the whole variable and "*" for a computed one
+    is_text     it was not parsed: nobody asked for that
     found       ESI elements met: 0 says that the page was not marked up at all
     size        octets it takes beside the page itself, roughly
     """
 
-    __slots__ = ("flat", "found", "functions", "inlines", "problems", "reads", "size", "steps")
+    __slots__ = ("flat", "found", "functions", "inlines", "is_text", "problems", "reads", "size", "steps")
 
     def __init__(
         self,
@@ -261,6 +262,14 @@ class Program:
         self.found = found
         self.size = size
         self.flat = None if inlines else _flatten(steps)
+        self.is_text = False
+
+    @classmethod
+    def of_text(cls, text: bytes) -> Program:
+        """A page whose markup, if it has any, is not to be run."""
+        program = cls((Static(text),), functions={}, inlines={}, problems=(), reads=frozenset(), found=0, size=len(text))
+        program.is_text = True
+        return program
 
 
 def _flatten(steps: Steps) -> tuple[tuple[Static, ...], tuple[Fetch, ...]] | None:

@@ -270,6 +270,7 @@ class Forwarder:
             withheld=[field for field in end_to_end(response.fields) if field[0] in terms.omit] if terms.omit else [],
         )
         filling.esi = visit.route.esi.applies(response.status, response.fields)
+        filling.markup = filling.esi and visit.route.esi.has_markup(response.fields)
         return filling
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
@@ -333,7 +334,7 @@ class Forwarder:
         )
         if filling.esi:
             entry.esi = True
-            entry.program = compile_body(body, first(fields, b"content-type"))
+            entry.program = compile_body(body, first(fields, b"content-type"), markup=filling.markup)
             entry.cost += entry.program.size
             self.on_page(entry.program, 0)
         elif visit.route.esi.suits(first(fields, b"content-type")) and (raw := count_markup(body)):

@@ -21,7 +21,7 @@ class Filling:
     fields      what is kept of the header section
     withheld    fields that a qualified no-cache or private names: for the client that it was fetched for, not for the store. RFC 9111 §5.2.2.4, §5.2.2.7
     extent      for a 206: (start, stop, complete length) as Content-Range has it
-    esi         it asks to be assembled
+    esi         it is to be assembled; markup: its ESI is run, not only its nonce made anew
     purged      a purge overtook it: delivered, not kept
     entry       the stored response, once the body is whole; None until then, and when it was not stored after all
     """
@@ -32,6 +32,7 @@ class Filling:
         "extent",
         "fields",
         "length",
+        "markup",
         "nominated",
         "purged",
         "spool",
@@ -65,6 +66,7 @@ class Filling:
         self.entry: Entry | None = None
         self.purged = False
         self.esi = False
+        self.markup = False
 
 
 class Landing:

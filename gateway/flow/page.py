@@ -465,10 +465,14 @@ class Page:
         return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, entry.fields(), forced=True)
 
     async def _woven(self, visit: Visit, entry: Entry, facts: Facts, member: bytes) -> Response:
-        if entry.program is None:  # asked for by an include only
-            entry.program = compile_body(entry.body, first(entry.fields(), b"content-type"))
-            self.store.grow(entry, entry.program.size)
-        return await self.weaver.weave(visit, template_of(entry, self.clock()), facts, member)
+        program = entry.program
+        if program is None or (
+            program.is_text and visit.inclusion is not None and visit.inclusion.esi
+        ):  # asked for by an include only
+            program = compile_body(entry.body, first(entry.fields(), b"content-type"))
+        template = template_of(entry, self.clock())
+        template.program = program
+        return await self.weaver.weave(visit, template, facts, member)
 
     # ------------------------------------------------------------------------------------------------ from the origin
 
@@ -513,8 +517,14 @@ class Page:
                 await reader.aclose()
             facts.stored = filling.entry.queue is not None
             return await self._woven(visit, filling.entry, facts, member)
+        markup = filling.markup or (visit.inclusion is not None and visit.inclusion.esi)
         template = Template(
-            filling.status, filling.fields, piece_of_filling(filling, now), chunks=reader, transform=filling.terms.transform
+            filling.status,
+            filling.fields,
+            piece_of_filling(filling, now),
+            chunks=reader,
+            transform=filling.terms.transform,
+            markup=markup,
         )
         return await self.weaver.weave(visit, template, facts, member)
 
@@ -572,6 +582,7 @@ class Page:
         if not visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
             return pass_on(visit.request, response, [*fields, (b"cache-status", member)], facts)
         template = passing_template(response, fields, visit.route.compression)
+        template.markup = visit.route.esi.has_markup(response.fields, forced=inclusion is not None and inclusion.esi)
         if response.body is None:
             return self.weaver.head_only(template, facts, member)
         return await self.weaver.weave(visit, template, facts, member)

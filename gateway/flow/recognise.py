@@ -134,7 +134,7 @@ def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions:
     if identity.request_id_field:
         fields = [field for field in fields if field[0] != identity.request_id_field]
         fields.append((identity.request_id_field, visit.request_id.encode("ascii")))
-    if identity.forwarded:
+    if identity.forwarded and route.tells_client:
         fields += _forwarded(request)
     if route.esi.mode != "off":
         fields.append(CAPABILITY)

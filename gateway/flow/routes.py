@@ -40,7 +40,7 @@ class Route:
     """One route, everything resolved. host: exact, `*.suffix`, or "" for any; path: a prefix that ends at a segment.
 
     stale_wait: seconds that a renewal may take before what is stored stands in, where it may; collapse_timeout: seconds to wait for somebody else's fetch.
-    host_header: the Host that the origin is asked with, "" for the client's; authority: the origin's own, for clients that give none.
+    tells_client: the origin hears who asked (a guest does not). host_header: the Host that the origin is asked with, "" for the client's; authority: the origin's own, for clients that give none.
     """
 
     __slots__ = (
@@ -60,6 +60,7 @@ class Route:
         "policy",
         "query",
         "stale_wait",
+        "tells_client",
     )
 
     def __init__(
@@ -80,6 +81,7 @@ class Route:
         stale_wait: float = 1.0,
         collapse_timeout: float = 30.0,
         esi: EsiRules | None = None,
+        tells_client: bool = True,
     ) -> None:
         self.name = name
         self.origin = origin
@@ -95,6 +97,7 @@ class Route:
         self.stale_wait = stale_wait
         self.collapse_timeout = collapse_timeout
         self.esi = esi or EsiRules()
+        self.tells_client = tells_client
         self._path = path.encode("ascii")
         self._path_slash = self._path if self._path.endswith(b"/") else self._path + b"/"
 

@@ -59,6 +59,7 @@ class GuestRoutes:
                 host_header=place,
                 authority=place,
                 esi=self._esi,
+                tells_client=False,
             )
             if len(self._routes) > _MAX_ROUTES:
                 self._routes.popitem(last=False)

@@ -120,13 +120,17 @@ class EsiRules:
         """
         if self.mode == "off":
             return "esi.mode is off"
-        if not (forced or self.mode == "always" or asks_for_esi(fields) or (self.nonce and _is_html(fields))):
+        if not (self.has_markup(fields, forced=forced) or (self.nonce and _is_html(fields))):
             return 'the response has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
         if status < 200 or status in (204, 205, 206, 304):
             return f"a {status} has no whole page"
         if not self.suits(first(fields, b"content-type")):
             return "its type is none of esi.types"
         return ""
+
+    def has_markup(self, fields: Fields, *, forced: bool = False) -> bool:
+        """Whether the page's ESI is run. Else only its nonce is made anew: what did not ask gains no power."""
+        return forced or self.mode == "always" or asks_for_esi(fields)
 
     def applies(self, status: int, fields: Fields, *, forced: bool = False) -> bool:
         """Whether to assemble a response."""

@@ -20,9 +20,10 @@ class Template:
     piece       what it says of itself
     program     compiled; None while chunks come
     transform   it may be compressed
+    markup      its ESI is run as it comes; else only its nonce is made anew
     """
 
-    __slots__ = ("chunks", "entry", "fields", "piece", "program", "status", "transform")
+    __slots__ = ("chunks", "entry", "fields", "markup", "piece", "program", "status", "transform")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Template:
         chunks: Any = None,
         transform: bool,
         entry: Entry | None = None,
+        markup: bool = True,
     ) -> None:
         self.status = status
         self.fields = fields
@@ -42,10 +44,13 @@ class Template:
         self.chunks = chunks
         self.transform = transform
         self.entry = entry
+        self.markup = markup
 
 
-def compile_body(body: bytes, content_type: bytes | None) -> Program:
-    """A page at hand, compiled for its media type."""
+def compile_body(body: bytes, content_type: bytes | None, *, markup: bool = True) -> Program:
+    """A page at hand, compiled for its media type. markup False: its ESI is text like the rest."""
+    if not markup:
+        return Program.of_text(body)
     return compile_page(body, context_of((content_type or b"").decode("latin-1")))
 
 
