@@ -239,10 +239,10 @@ def _tone(row: Row) -> str:
         return "open"
     if row.outcome == "failed" or (row.depth == 0 and row.reason):
         return "bad"
-    if row.reason or row.outcome in ("nothing", "fallback"):
-        return "poor"
     if row.outcome == "dropped":
         return "plain"
+    if row.reason or row.outcome in ("nothing", "fallback"):
+        return "poor"
     if row.depth == 0:
         return "page"
     return "good" if row.cache in ("memory", "hit") else "cost"
@@ -253,6 +253,8 @@ def _why(row: Row) -> str:
     status = f"status {row.status}" if row.status not in (0, 200) else ""
     if row.reason.startswith("status_"):
         return status
+    if row.outcome == "dropped":
+        return ""  # told as its fate
     return ", ".join(filter(None, (row.reason.replace("_", " "), status)))
 
 
