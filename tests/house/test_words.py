@@ -12,6 +12,9 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
+from fragments import assembly
+from fragments.esi import expression_parser, parser, patterns, values
+from fragments.esi.elements import ELEMENTS
 from gateway.__main__ import _COMMANDS
 from gateway.app import build
 from gateway.cache.plan import ForwardReason
@@ -64,10 +67,10 @@ def words(page: str, first_column: str) -> set[str]:
 # ── What the code can say ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def calls(*folders: str) -> Iterator[tuple[str, ast.Call]]:
-    """(name of what is called, call) in gateway's modules below the folders, "." for all."""
+def calls(*folders: str, package: str = "gateway") -> Iterator[tuple[str, ast.Call]]:
+    """(name of what is called, call) in a package's modules below the folders, "." for all."""
     for folder in folders:
-        place = ROOT / "gateway" / folder
+        place = ROOT / package / folder
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.Call):
@@ -132,6 +135,53 @@ def details() -> set[str]:
     return found
 
 
+def assigned(file: str, name: str) -> set[str]:
+    """The texts that a file assigns to something of that name."""
+    return {
+        text
+        for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8")))
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if ast.unparse(target).rpartition(".")[2] == name
+        for text in constants(node.value)
+    }
+
+
+def fragment_reasons() -> set[str]:
+    """Why an include may bring nothing, beside what can happen to any exchange."""
+    found = assigned("gateway/flow/assembly/weaving.py", "broken")
+    place = {"NotIncluded": 1, "failed": 0, "fail": 1, "append": 0, "_over_budget": 9}
+    for folder, package in (("flow/assembly", "gateway"), ("assembly.py", "fragments")):
+        for name, call in calls(folder, package=package):
+            if name in place and len(call.args) > place[name]:
+                argument = call.args[place[name]]
+                if isinstance(argument, ast.IfExp):  # an error of ours, or the status that came
+                    argument = argument.orelse
+                if isinstance(argument, ast.JoinedStr):
+                    found |= {f"{text}NNN" for text in constants(argument.values[0]) if text == "status_"}
+                found |= {text for text in constants(argument) if re.fullmatch(r"[a-z]+(_[a-z]+)*", text)}
+    return found
+
+
+def problem_codes() -> set[str]:
+    """Every code of a problem in a page's markup."""
+    found: set[str] = set()
+    for package, folder in (("fragments", "esi"), ("gateway", "flow")):
+        for name, call in calls(folder, package=package):
+            least = {"add": 4, "_report": 3, "report": 4, "EsiError": 3, "count_problem": 1}.get(name)
+            if least is not None and len(call.args) >= least:
+                found |= {text for text in constants(call.args[0]) if re.fullmatch(r"[a-z]+(-[a-z]+)*", text)}
+    tree = ast.parse((ROOT / "fragments/esi/errors.py").read_text("utf-8"))
+    found |= {
+        text
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).strip("()").startswith("code")
+        for each in ast.walk(node.value)
+        for text in constants(each)
+    }
+    return found
+
+
 @pytest.fixture(scope="module")
 def metric_names() -> set[str]:
     """Every name that a scrape can show, with its suffix."""
@@ -181,6 +231,45 @@ def test_the_proxy_page_has_every_refusal_and_every_failure_of_an_origin_and_no_
     assert counted < found
     assert not found & upstream_reasons()
     assert words("docs/proxy.md", "reason") == found | upstream_reasons()
+
+
+def test_the_esi_page_has_every_problem_and_no_other():
+    assert words("docs/esi.md", "code") == problem_codes()
+
+
+def test_the_esi_page_has_every_reason_of_an_include_and_no_other():
+    """Beside those of the proxy page, of which one is told on both."""
+    assert words("docs/esi.md", "reason") == fragment_reasons() | {"host_not_allowed"}
+
+
+def test_the_esi_page_has_every_outcome_of_an_include_and_no_other():
+    rungs = {"src", "alt", "fallback"}  # one that brought something is the outcome
+    assert words("docs/esi.md", "outcome") == rungs | assigned("fragments/assembly.py", "outcome")
+
+
+def test_the_esi_page_has_every_element_and_attribute_and_no_other():
+    named = {word for row in table("docs/esi.md", "element") for word in re.findall(r"<esi:([a-z]+)", row[0])}
+    assert named == set(ELEMENTS)
+    known = {(name, attribute) for name, each in ELEMENTS.items() for attribute in (*each.required, *each.optional)}
+    told = {
+        (element, attribute)
+        for row in table("docs/esi.md", "attribute")
+        for attribute in WORD.findall(row[0])
+        for element in row[1].split(", ")
+    }
+    said_with_the_element = {(name, "name") for name in ("inline", "vars", "assign", "function")}
+    assert told == known - said_with_the_element
+
+
+def test_the_fixed_limits_of_the_esi_page_are_those_of_the_code():
+    known: dict[str, int] = {**assembly.DEFAULT_BUDGET._asdict(), **parser.DEFAULT_LIMITS._asdict()}
+    for module in (expression_parser, patterns, values):
+        known |= {name: value for name, value in vars(module).items() if name.startswith("MAX_")}
+    for names, figures in table("docs/esi.md", "limit"):
+        shown = [int(figure.replace(",", "")) for figure in re.findall(r"[\d,]*\d(?= )", figures)]
+        for name, figure in zip(WORD.findall(names), shown, strict=False):
+            if "." not in name:
+                assert known[name] == (figure * 2**20 if name == "octets" else figure), name
 
 
 def test_every_limit_of_the_proxy_page_has_a_refusal_of_that_name():

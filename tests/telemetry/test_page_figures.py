@@ -45,12 +45,21 @@ def page(origin, path) -> bytes:
 
 def test_pages_and_includes_are_counted_by_what_they_came_to(start_gateway, page):
     gateway = start_gateway()
-    assert figures(gateway) == {"pages": 0}
+    assert figures(gateway) == {"pages": 0, "raw_tags": 0}
     assert gateway.ask(page).body == b"AAC"
-    expected = {"pages": 1, "includes src": 1, "includes alt": 1, "includes fallback": 1, "includes nothing": 1}
+    expected = {"pages": 1, "raw_tags": 0, "includes src": 1, "includes alt": 1, "includes fallback": 1, "includes nothing": 1}
     assert figures(gateway) == expected
     gateway.ask(page)
     assert figures(gateway) == {name: value * 2 for name, value in expected.items()}
+
+
+def test_faults_of_a_page_and_raw_tags_are_counted(start_gateway, origin, path):
+    origin.script(f"{path}/faulty", answer(ok(b"<esi:foo/>", *ESI[:2], b"Cache-Control: max-age=60")))
+    origin.script(f"{path}/raw", answer(ok(b"<esi:include src='/a'/>", b"Content-Type: text/html", b"Cache-Control: max-age=60")))
+    gateway = start_gateway()
+    for name in ("faulty", "raw"):
+        gateway.ask(f"GET {path}/{name} HTTP/1.1\r\nHost: shop.test\r\n\r\n".encode())
+    assert figures(gateway) == {"pages": 1, "raw_tags": 1, "problems unknown-element": 1}
 
 
 def test_a_log_line_says_how_many_includes_and_how_many_of_them_failed(start_gateway, page, path):
