@@ -27,7 +27,7 @@ _PRIVATE = {"cache-control": "private, no-store", "referrer-policy": "no-referre
 _CHALLENGE = {"www-authenticate": 'Basic realm="Weft traces", charset="UTF-8"'}
 _AXIS = 1000.0
 """Units of the drawings' width."""
-_LEAST = 4.0
+_LEAST = 6.0
 """Units of the shortest bar: what took no time must be seen too."""
 _DEEPEST = 6
 """Steps of indentation; what is deeper stands as far in."""

@@ -37,11 +37,64 @@ def test_a_shop_page_comes_from_the_cache_the_second_time(start_demo, client):
     assert "; hit" in second.headers["cache-status"]
     assert first.content == second.content
     snapshot = client.get(f"{demo.shop}/_weft/demo/snapshot").json()
-    assert (snapshot["requests"], snapshot["hits"], snapshot["misses"], snapshot["origin_requests"]) == (2, 1, 1, 1)
+    assert (snapshot["requests"], snapshot["hits"], snapshot["misses"], snapshot["origin_requests"]) == (
+        2,
+        1,
+        1,
+        4,
+    )  # the page, 3 pieces
     assert [entry["outcome"] for entry in snapshot["recent"]] == ["hit", "uri-miss"]
     assert {"tag": "category-lamps", "entries": 1} in snapshot["tags"]
     assert snapshot["latency_hit_us"]["p50"] > 0
     assert 0 < snapshot["bytes"] < snapshot["max_bytes"]
+
+
+def test_a_shop_page_is_put_together_with_the_basket_of_its_visitor_and_of_nobody_else(start_demo, client):
+    demo = start_demo("--port", "0", "--delay", "0")
+    page = f"{demo.shop}/p/aino-desk-lamp"
+    baskets = {"": None, "anvil-teapot.2": "Basket, 2 things", "ferry-tote.1~anvil-teapot.4": "Basket, 5 things"}
+    for _ in range(2):  # from the shop, then from memory
+        for basket, words in baskets.items():
+            text = client.get(page, headers={"cookie": f"basket={basket}"} if basket else {}).text
+            assert "<esi:" not in text
+            assert "Goes well with it" in text
+            assert "</footer>" in text
+            assert re.findall(r'aria-label="(Basket, \d things)', text) == ([words] if words else [])
+    snapshot = client.get(f"{demo.shop}/_weft/demo/snapshot").json()
+    assert snapshot["includes"].keys() == {"src"}
+    assert snapshot["woven"] >= 6
+
+
+def test_a_new_price_reaches_the_pages_that_recommend_the_product(start_demo, client):
+    """The page itself is not purged: the fragment in it is another response, with tags of its own."""
+    demo = start_demo("--port", "0", "--delay", "0")
+    page = client.get(f"{demo.shop}/p/aino-desk-lamp").text
+    slug = re.findall(r'href="/p/([a-z-]+)"', page.partition("Goes well with it")[2])[0]
+    admin, purge = re.findall(r"Authorization: Bearer ([^']+)'", demo.said)
+    fields = {"authorization": f"Bearer {admin}"}
+    client.post(f"{demo.shop}/admin/products/{slug}", headers=fields, data={"price": "1234.5"})
+    assert client.get(f"{demo.shop}/p/aino-desk-lamp").text == page
+    fields = {"authorization": f"Bearer {purge}", "surrogate-key": f"product-{slug}", "weft-purge": "hard"}
+    assert client.post(f"{demo.shop}/_weft/purge", headers=fields).json()["purged"] == 1
+    response = client.get(f"{demo.shop}/p/aino-desk-lamp")
+    assert "; hit" in response.headers["cache-status"]
+    assert "€1,234.50" in response.text
+
+
+def test_the_live_page_leads_to_traces(start_demo, client):
+    demo = start_demo("--port", "0", "--delay", "0")
+    token = re.search('data-token="([^"]+)"', client.get(f"{demo.shop}/_weft/demo/").text)[1]
+    fields = {"x-weft-demo-token": token, "sec-fetch-site": "same-origin"}
+    made = client.post(f"{demo.shop}/_weft/demo/traces", headers=fields, json={"path": "/p/aino-desk-lamp"}).json()["trace"]
+    (listed,) = client.get(f"{demo.shop}/_weft/demo/snapshot").json()["traces"]
+    assert (listed["id"], listed["includes"], listed["without"]) == (made, 4, 0)
+    page = client.get(f"{demo.shop}/_weft/demo/trace/{made}", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    for piece in ("header/lamps", "cart", "related/aino-desk-lamp", "footer"):
+        assert f"/fragments/{piece}<" in page.text
+    assert client.get(f"{demo.shop}/_weft/trace/{made}").status_code == 401
+    (debug,) = re.findall(r"Weft-Debug: ([^']+)'", demo.said)
+    assert client.get(f"{demo.shop}/_weft/trace/{made}", auth=("", debug)).status_code == 200
 
 
 def test_the_commands_it_shows_do_what_they_say(start_demo, client):
@@ -151,6 +204,10 @@ def test_the_live_page_follows_a_crowd_without_a_word_in_the_console(start_demo,
         page.value("document.querySelector('[data-everything=false]').click()")
         page.wait("document.getElementById('said').textContent.startsWith('Purged everything')")
         page.wait("Number(document.querySelector('[data-count=stale]').textContent) > 0")
+        page.wait("Number(document.querySelector('[data-outcome=src]').textContent.replace(',', '')) > 20")
+        page.wait("document.querySelectorAll('#traces a').length > 3")
+        page.value("document.querySelector('#by-path button').click()")
+        page.wait("location.pathname.startsWith('/_weft/demo/trace/') && document.querySelectorAll('.fall rect').length > 4")
         assert shop.complaints == []
         assert page.complaints == []
         code, _, err = demo.end()

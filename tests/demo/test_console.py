@@ -249,6 +249,45 @@ def test_a_watcher_too_many_is_turned_away_and_a_place_that_gets_free_is_given_a
     assert asyncio.run(crowd()) == (503, 200)
 
 
+class TestTraces:
+    async def trace(self, path):
+        if path == "/nowhere":
+            raise LookupError("nobody answers")
+        return f"trace-of-{path}"
+
+    def test_a_page_is_traced_and_the_page_told_where(self, client_of):
+        stage = Stage(client_of, trace=self.trace)
+        assert 'id="traces"' in stage.client.get(f"{ROOT}/").text
+        response = stage.client.post(f"{ROOT}/traces", json={"path": "/p/x?y=1"}, headers=OURS)
+        assert response.json() == {"trace": "trace-of-/p/x?y=1"}
+        assert response.headers["cache-control"] == "private, no-store"
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("", 400),
+            ("p/x", 400),
+            ("//evil.test/", 400),
+            ("/_weft/purge", 400),
+            ("/a\nb", 400),
+            ("/" * 3000, 400),
+            ("/nowhere", 502),
+        ],
+    )
+    def test_what_is_no_page_is_refused(self, client_of, path, status):
+        stage = Stage(client_of, trace=self.trace)
+        assert stage.client.post(f"{ROOT}/traces", json={"path": path}, headers=OURS).status_code == status
+
+    def test_other_pages_have_nothing_traced(self, client_of):
+        stage = Stage(client_of, trace=self.trace)
+        response = stage.client.post(f"{ROOT}/traces", json={"path": "/"}, headers=OURS | {"sec-fetch-site": "cross-site"})
+        assert response.status_code == 403
+
+    def test_where_nobody_traces_there_is_no_button(self, stage):
+        assert 'id="traces"' not in stage.client.get(f"{ROOT}/").text
+        assert stage.client.post(f"{ROOT}/traces", json={"path": "/"}, headers=OURS).status_code == 404
+
+
 class TestVisitors:
     def test_the_crowd_visits_pages_that_exist_and_prefers_the_first(self, shop):
         paths = popular_paths(build_catalogue())
