@@ -17,7 +17,7 @@ BROKEN = "error"
 """The severity of what does not do what it was written for."""
 
 _PERSONAL = frozenset({"cookie", "client", "*"})
-_OF_THE_REQUEST = frozenset({"QUERY_STRING", "REMOTE_ADDR", "REQUEST_METHOD", "REQUEST_PATH"})
+_OF_THE_REQUEST = frozenset({"CSRF_TOKEN", "QUERY_STRING", "REMOTE_ADDR", "REQUEST_METHOD", "REQUEST_PATH"})
 _ON_FAILURE = {"alt", "onerror", "required", "src", "name"}
 """Attributes that are told in words."""
 
@@ -68,6 +68,8 @@ def _field(name: str, key: str) -> str:
     """The request field that a variable comes from, as fragments.esi.environment notes it; "" for what is in the cache key."""
     if name == "REMOTE_ADDR":
         return "client"
+    if name == "CSRF_TOKEN":
+        return "cookie"
     if name == "HTTP_HEADER":
         return key.lower()
     return "" if name == "HTTP_HOST" or not name.startswith("HTTP_") else name[5:].replace("_", "-").lower()

@@ -29,6 +29,8 @@ def about_assembly(
     """The section `assembly`. status, fields, octets: of the origin's response, as it came; trace: how the answer came to be."""
     rules = visit.route.esi
     why_not = rules.why_not(status, fields)
+    if not why_not and not rules.has_markup(fields):
+        why_not = 'only its nonce is made anew: it has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
     page, unread = _readable(octets, fields, rules.max_page_bytes)
     media_type = (first(fields, b"content-type") or b"").decode("latin-1")
     return {

@@ -132,6 +132,7 @@ def test_octets_that_are_no_text_do_no_harm(weft, page, found):
         ("$(HTTP_COOKIE)", ["HTTP_COOKIE"], True, []),
         ("$(HTTP_COOKIE{$(a)})", ["HTTP_COOKIE{…}"], True, []),
         ("$(REMOTE_ADDR)", ["REMOTE_ADDR"], True, []),
+        ("$(CSRF_TOKEN)", ["CSRF_TOKEN"], True, []),
         ("$(HTTP_HEADER{Cookie})", ["HTTP_HEADER{Cookie}"], True, []),
         ("$(HTTP_ACCEPT_LANGUAGE{de})", ["HTTP_ACCEPT_LANGUAGE{de}"], False, ["accept-language"]),
         ("$(HTTP_HEADER{X-Plan})", ["HTTP_HEADER{X-Plan}"], False, ["x-plan"]),

@@ -19,6 +19,7 @@ from gateway.__main__ import _COMMANDS
 from gateway.app import build
 from gateway.cache.plan import ForwardReason
 from gateway.cache.policy import RULES, Reason
+from gateway.commands.markup import survey
 from gateway.errors import UpstreamError
 from gateway.flow.purging import Target
 from gateway.settings import Settings
@@ -270,6 +271,11 @@ def test_the_fixed_limits_of_the_esi_page_are_those_of_the_code():
         for name, figure in zip(WORD.findall(names), shown, strict=False):
             if "." not in name:
                 assert known[name] == (figure * 2**20 if name == "octets" else figure), name
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```html\n(.*?)^```", text_of("docs/esi.md"), re.DOTALL | re.MULTILINE))
+def test_an_example_of_the_esi_page_has_no_faults(block):
+    assert not survey(block.encode())["problems"]
 
 
 def test_every_limit_of_the_proxy_page_has_a_refusal_of_that_name():

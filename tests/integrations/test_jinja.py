@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-from jinja2 import DictLoader, Environment, TemplateSyntaxError
+from jinja2 import TemplateSyntaxError
 
 from fragments.esi.nodes import Include
 from fragments.esi.parser import parse
-from gateway.flow.assembly.rules import CAPABILITY, asks_for_esi
-
-FILE = Path(__file__).parents[2] / "docs/integrations/weft_jinja.py"
-
-
-@pytest.fixture(scope="module")
-def weft_jinja():
-    spec = importlib.util.spec_from_file_location("weft_jinja", FILE)
-    module = sys.modules["weft_jinja"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["weft_jinja"]
-
-
-@pytest.fixture
-def render(weft_jinja):
-    """render(template, gateway=True, **variables) → the page, and the fields for its header section."""
-
-    def run(text: str, *, gateway: bool = True, asynchronous: bool = False, **variables) -> tuple[str, dict[str, str]]:
-        environment = Environment(
-            autoescape=True, loader=DictLoader({"page": text}), extensions=[weft_jinja.WeftExtension], enable_async=asynchronous
-        )
-        page = weft_jinja.WeftPage(CAPABILITY[1].decode() if gateway else None)
-        return environment.get_template("page").render(weft=page, **variables), page.fields()
-
-    return run
+from gateway.flow.assembly.rules import asks_for_esi
 
 
 def included(html: str) -> list[dict[str, str]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fragments.esi.reference import TABLES
 from gateway.settings import Settings, load
 from gateway.settings.__main__ import main
-from gateway.settings.documents import PAGES
+from gateway.settings.documents import PAGES, PAGES_WITH_TABLES, with_tables
 from gateway.settings.layers import env_name
 from gateway.settings.shape import leaves
 
@@ -49,6 +50,35 @@ def test_every_setting_has_a_sentence_a_row_and_a_unit_where_it_counts(leaf):
         assert leaf.unit == "bytes"
 
 
+def test_a_table_in_a_page_written_by_hand_is_the_generated_one():
+    for name, tables in PAGES_WITH_TABLES.items():
+        page = (ROOT / name).read_text("utf-8")
+        assert with_tables(page, tables) == page, "make docs"
+
+
+def test_a_stale_table_is_noticed_and_mended(tmp_path, capsys):
+    """What is written by hand around it stays."""
+    page = (
+        "before\n" + "\n".join(f"<!-- {name}: written by make docs --> old <!-- end of {name} -->" for name in TABLES) + "\nafter"
+    )
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/esi.md").write_text(page)
+    assert main(["fresh"], tmp_path) == 1
+    assert "docs/esi.md has tables that are not what the code says: make docs\n" in capsys.readouterr().err
+    assert main(["write"], tmp_path) == 0
+    assert main(["fresh"], tmp_path) == 0
+    written = (tmp_path / "docs/esi.md").read_text()
+    assert written.startswith("before\n")
+    assert written.endswith("\nafter")
+    assert "`$digest_md5_hex`" in written
+    assert " old " not in written
+
+
+def test_a_page_without_the_place_of_a_table_is_an_error():
+    with pytest.raises(ValueError, match="expected <!-- functions"):
+        with_tables("nothing", TABLES)
+
+
 def test_the_schema_knows_every_setting():
     schema = json.loads(PAGES["docs/settings.schema.json"]())
     for leaf in leaves():
@@ -79,7 +109,7 @@ def test_the_defaults_on_the_page_load():
                 assert entry["default"] == (list(value) if isinstance(value, tuple) else value)
 
 
-@pytest.mark.parametrize("page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda page: page.name)
 def test_toml_in_the_docs_loads(page, tmp_path):
     for number, block in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)):
         if tomllib.loads(block).keys() & set(Settings.model_fields):
