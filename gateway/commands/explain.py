@@ -144,7 +144,7 @@ def _run_live(namespace: argparse.Namespace, request: Request, env: Mapping[str,
             status, headers = answer.status_code, answer.headers
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return _complain(f"{namespace.live}: {error}", 1)
-    names = ("cache-status", "age", "server-timing", "proxy-status", "x-request-id")
+    names = ("cache-status", "age", "server-timing", "proxy-status", "x-request-id", "weft-includes", "weft-trace")
     found: Found = {
         "status": status,
         "fields": {name: headers[name] for name in names if name in headers},

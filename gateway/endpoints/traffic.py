@@ -29,6 +29,9 @@ __all__ = ["Traffic"]
 
 logger = logging.getLogger(__name__)
 
+_MOST_PROBLEMS = 8
+"""Faults of a page's markup that the debug header lists."""
+
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
@@ -153,6 +156,10 @@ class Traffic:
                 f"tags={tags}",
                 f"bytes={entry.cost}",
             ]
+            problems = entry.program.problems if entry.program is not None else ()
+            if problems:
+                shown = ",".join(f"{problem.code}@{problem.line}:{problem.column}" for problem in problems[:_MOST_PROBLEMS])
+                lines.append(f"problems={len(problems)} {shown}")
         response.add(b"weft-debug", "; ".join(lines).encode("latin-1", "replace"))
 
     async def _send(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.cache.key import Crowd, Key
 from gateway.cache.plan import NO_WISHES, Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
-from gateway.flow.assembly.inclusion import Inclusion
+from gateway.flow.assembly.inclusion import Inclusion, Tally
 from gateway.flow.assembly.rules import CAPABILITY
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
@@ -62,7 +62,7 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    foreseen: what its page is likely to include, asked for already. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
+    foreseen: what its page is likely to include, asked for already. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
     """
 
     __slots__ = (
@@ -77,6 +77,7 @@ class Visit:
         "request_id",
         "route",
         "started",
+        "tally",
         "trace",
         "whole",
     )
@@ -95,6 +96,7 @@ class Visit:
         self.trace: TraceNode | None = None
         self.foreseen: Foreseen | None = None
         self.csrf: Csrf | None = None
+        self.tally: Tally | None = None
 
     @property
     def crowd(self) -> Crowd:

@@ -111,3 +111,31 @@ def test_a_source_that_hangs_leaves_time_for_its_alt(start_gateway, site, ask):
     site.held("/hangs", b"never")
     site.page("/alt", b"instead", b"Cache-Control: no-store", esi=False)
     assert ask(gateway, page).body == b"[instead]"
+
+
+@pytest.mark.parametrize("on_failure", ["fail", "continue"])
+def test_a_tree_of_pages_that_include_each_other_is_bounded(start_gateway, site, ask, on_failure):
+    """Ten branches each, five deep, would be 111,110 requests."""
+    gateway = start_gateway({"esi.on_failure": on_failure, "esi.deadline": 20})
+    page = site.page("/", b"[" + b"<esi:include src='{}/'/>" * 10 + b"]", b"Cache-Control: no-store")
+    with gateway.connect() as client:
+        client.send(b"GET %b HTTP/1.1\r\nHost: shop.test\r\n\r\n" % page.encode())
+        if on_failure == "continue":
+            assert client.response().body.startswith(b"[[")
+        else:
+            assert b"0\r\n\r\n" not in client.read_to_end()
+    assert len(site.asked("/")) <= 257
+
+
+def test_a_page_with_megabytes_of_markup_does_not_stall(gateway, site, ask):
+    """What has gone out makes room, though it was tags and no text."""
+    piece = b"<esi:comment text='" + b"x" * 30_000 + b"'/>."
+    assert ask(gateway, site.page("/", piece * 100, b"Cache-Control: no-store")).body == b"." * 100
+
+
+def test_a_nested_page_too_large_to_be_spliced_in_is_not_taken_into_memory_whole(start_gateway, site, ask):
+    gateway = start_gateway({"esi.max_fragment_bytes": 10_000})
+    page = site.page("/", b"[<esi:include src='{}/large'>instead</esi:include>]", b"Cache-Control: no-store")
+    site.page("/large", b"y" * 50_000 + b"<esi:include src='{}/part'/>", b"Cache-Control: no-store")
+    site.page("/part", b"part", esi=False)
+    assert ask(gateway, page).body == b"[instead]"

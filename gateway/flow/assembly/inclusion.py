@@ -13,7 +13,7 @@ from gateway.errors import UpstreamError
 from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.message import Fields
 
-__all__ = ["Destination", "Inclusion", "NotIncluded", "carried_fields", "find_destination"]
+__all__ = ["Destination", "Inclusion", "NotIncluded", "Tally", "carried_fields", "find_destination"]
 
 _MAX_URL = 8_192
 
@@ -26,6 +26,21 @@ class NotIncluded(UpstreamError):
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Tally:
+    """Includes that one page may still make, those of its includes among them: a tree of pages must not grow without bound."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, count: int) -> None:
+        """Raises NotIncluded when there are not so many left."""
+        if self.left < count:
+            raise NotIncluded("a page and all that it includes make more includes than one page may", "too_many_includes")
+        self.left -= count
 
 
 class Inclusion:

@@ -81,6 +81,8 @@ class Weaver:
         found = self._flat(visit, entry, program, now) if program.flat is not None and visit.trace is None else None
         if found is not None:
             outputs, pieces, entries = found
+            if visit.tally is not None:
+                visit.tally.take(len(entries))
             self.count_page(len(entries))
             facts.includes = len(entries)
             return whole_response(
@@ -107,7 +109,8 @@ class Weaver:
     ) -> tuple[list[Output], list[Piece], tuple[Entry, ...]] | None:
         assert program.flat is not None
         texts, fetches = program.flat
-        if len(fetches) > visit.route.esi.max_includes:
+        left = visit.tally.left if visit.tally is not None else visit.route.esi.max_includes
+        if len(fetches) > left:
             return None
         authorized = visit.ask.authorized
         outputs: list[Output] = [texts[0]]
@@ -174,6 +177,9 @@ class Weaver:
             while not (weaving.failure or weaving.finished):
                 if not whole and weaving.has_output and not weaving.waits_for_cookies:
                     break
+                if whole and weaving.octets > visit.route.esi.max_fragment_bytes:
+                    weaving.broken = "fragment_too_large"
+                    break
                 await weaving.step()
         except BaseException:
             await weaving.aclose()
@@ -237,6 +243,7 @@ class Weaver:
         visit = Visit(request, route, target, parent.started, parent.request_id)
         visit.inclusion = inclusion
         visit.csrf = parent.csrf
+        visit.tally = parent.tally
         return visit
 
     def count_page(self, includes: int) -> None:

@@ -24,7 +24,7 @@ from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.flow.assembly.composite import UNKNOWN
 from gateway.flow.assembly.csrf import csrf_of
 from gateway.flow.assembly.fetching import Fetched, fetch_fragment
-from gateway.flow.assembly.inclusion import Inclusion, NotIncluded
+from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, Tally
 from gateway.flow.assembly.late_patch import LatePatch, may_patch
 from gateway.flow.assembly.template import Template
 from gateway.flow.assembly.woven import (
@@ -67,6 +67,8 @@ class Weaving:
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
         self.nonce = make_nonce(visit)
+        if visit.tally is None:
+            visit.tally = Tally(rules.max_includes)
         if rules.csrf_cookie and visit.csrf is None:
             visit.csrf = csrf_of(request, rules.csrf_cookie)
         environment = Environment(
@@ -82,6 +84,7 @@ class Weaving:
         )
         self.assembler = Assembler(environment, lenient=rules.lenient, context=self.context, budget=rules.budget)
         self.outputs: list[Output] = []
+        self.octets = 0  # drained so far
         self.cookies: list[bytes] = []
         self._tasks: dict[asyncio.Task[Any], Hole | None] = {}
         self._waiting: list[Hole] = []
@@ -157,15 +160,20 @@ class Weaving:
     def waits_for_cookies(self) -> bool:
         """An include whose Set-Cookie belongs into the head is still open, or may still come."""
         prefixes = self.rules.cookies_from
-        if not prefixes:
-            return False
+        if not prefixes or self.octets > _BUFFERED:
+            return False  # a page that long goes out without them
         return self._reader is not None or any(hole.is_open and self._may_set_cookie(hole) for hole in self.assembler.holes)
 
     def _may_set_cookie(self, hole: Hole) -> bool:
         return hole.url.encode("utf-8", "replace").startswith(self.rules.cookies_from)
 
     def _drain(self) -> None:
-        self.outputs += self.assembler.drain()
+        ready = self.assembler.drain()
+        if ready:
+            self.outputs += ready
+            self.octets += sum([len(octets_of(output)) for output in ready])
+        if self.assembler.is_drained:
+            self._buffered = 0  # tags and what they held were counted too
 
     def fill_from_memory(self, now: float) -> bool:
         """Answer what memory can answer, as long as that leads to more; True when the page is complete."""
@@ -182,7 +190,9 @@ class Weaving:
         fetch, page = hole.fetch, self.template.entry
         if page is not None and fetch.src.constant is not None and fetch.is_plain and hole.stage == "src" and not self._is_traced:
             found = self.weaver.stored(page, hole.url, now, authorized=self.visit.ask.authorized)
-            if found is not None and len(found.body) <= self.rules.max_fragment_bytes:
+            tally = self.visit.tally
+            if found is not None and len(found.body) <= self.rules.max_fragment_bytes and tally is not None and tally.left > 0:
+                tally.left -= 1
                 fragment = found.fragment
                 if fragment is None:
                     fragment = found.fragment = Fragment(found.body, found)
@@ -213,7 +223,11 @@ class Weaving:
         if trace is not None:
             visit.trace = TraceNode(hole.url, hole.stage, _label(hole))
         facts = Facts(visit.route.name, "hit")
+        tally = self.visit.tally
+        left = tally.left if tally is not None else 0
         response = self.weaver.now(visit, entry, now, facts, b"")
+        if response is None and tally is not None:
+            tally.left = left  # it will be asked for, and count then
         if response is None or response.status != 200 or not isinstance(response.body, bytes):
             return None
         if trace is not None and visit.trace is not None:
@@ -308,6 +322,8 @@ class Weaving:
         fetch = hole.fetch
         if self.depth + 1 > self.rules.max_depth:
             raise NotIncluded(f"more than {self.rules.max_depth} includes inside each other", "too_deep")
+        if hole.stage == "src" and id(hole) not in self._limits and self.visit.tally is not None:
+            self.visit.tally.take(1)
         deadline = self._deadline_of(hole)
         inclusion = Inclusion(self.depth + 1, deadline, esi=fetch.esi, ttl=fetch.ttl, no_store=fetch.no_store)
         if not (fetch.set_fields or fetch.add_fields or fetch.drop_fields or fetch.method != "GET"):
