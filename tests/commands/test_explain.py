@@ -435,6 +435,17 @@ class TestLive:
         assert friend["debug"]["tags"] == "news"
         assert len(origin.received_at(path)) == 1
 
+    def test_a_running_gateway_names_the_faults_of_a_page_and_its_trace(self, weft, start_gateway, origin, path):
+        origin.script(f"{path}/a", answer(ok(b"A", b"Cache-Control: max-age=60")))
+        origin.script(path, answer(ok(f'\n<esi:foo/><esi:include src="{path}/a"/><esi:bar/>'.encode(), *ESI)))
+        gateway = start_gateway({"debug.tokens": "sesame-sesame-sesame"})
+        live = ("--live", f"http://127.0.0.1:{gateway.port}", "--json", "--token", "sesame-sesame-sesame")
+        for _ in range(2):  # from the origin, from memory
+            found = json.loads(weft("explain", f"{HOST}{path}", *live).out)
+        assert found["debug"]["problems"].startswith("2 unknown-element@2:1,unknown-element@2:")
+        assert f"{path}/a" in found["fields"]["weft-includes"]
+        assert found["fields"]["weft-trace"].startswith("/_weft/trace/")
+
     def test_a_gateway_that_is_not_there_is_exit_1(self, weft):
         with closing(socket.socket()) as unused:
             unused.bind(("127.0.0.1", 0))
