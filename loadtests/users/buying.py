@@ -19,16 +19,18 @@ class Buyer(Visitor):
     @tag("cart")
     @task
     def buy(self) -> None:
-        """A product, into the basket, out again; the basket must show just what was put in."""
+        """A product, into the basket, out again; the basket must show just what was put in, and so must the shared page where it has a basket in it."""
         path = self.popular(SHOP.products, 1.0)
         product = path.removeprefix("/p/")
         self.page(path, "/p/PRODUCT")
-        self._post("/cart/add", {"product": product, "count": "1"})
+        self._post("/cart/add", {"product": product, "count": "1"}, things=1)
+        self.page(path, "/p/PRODUCT (with a basket)")
         self.get("/cart", "/cart", shared=False, must_hold=html.escape(SHOP.names[path]))
         self.get("/checkout", "/checkout", shared=False)
-        self._post("/cart/remove", {"product": product})
+        self._post("/cart/remove", {"product": product}, things=0)
 
-    def _post(self, path: str, form: dict[str, str]) -> None:
+    def _post(self, path: str, form: dict[str, str], *, things: int) -> None:
+        """things: in the basket from now on."""
         with self.client.post(
             path,
             name=path,
@@ -41,4 +43,5 @@ class Buyer(Visitor):
             if response.status_code != 303:
                 response.failure(f"status {response.status_code}")
             else:
+                self.things = things
                 response.success()

@@ -17,6 +17,7 @@ from locust.exception import StopUser
 __all__ = ["SHOP", "Visitor"]
 
 _PLACES = re.compile(r"<loc>(?:https?://[^/<]+)?(/[^<]*)</loc>")
+_BASKET = re.compile(r"data-basket-count>(\d+)<")
 _FILES = re.compile(r'(?:src|href)="(/(?:pictures|static)/[^"]+)"')
 _BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -49,6 +50,7 @@ class Visitor(FastHttpUser):
     def on_start(self) -> None:
         """Come in. The first one looks around for all."""
         self.known: dict[str, str] = {}
+        self.things = 0  # in the basket
         with _learning:
             if not SHOP.products:
                 self._learn()
@@ -74,7 +76,8 @@ class Visitor(FastHttpUser):
     def get(self, path: str, name: str, *, shared: bool = True, must_hold: str = "") -> FastResponse:
         """Ask for path.
 
-        name: its row in the table. shared: it is the same for everybody, and counts for the hit ratio. must_hold: a text without which it has failed.
+        name: its row in the table. shared: it is the same for everybody but for the basket in it, and counts for the hit ratio. must_hold: a text without
+        which it has failed. A basket that the page shows must be ours.
         """
         headers = dict(_BROWSER)
         if path in self.known and not must_hold:
@@ -90,6 +93,8 @@ class Visitor(FastHttpUser):
                 response.failure(f"status {response.status_code}")
             elif must_hold and must_hold not in (response.text or ""):
                 response.failure("the content is not what it must be")
+            elif set(_BASKET.findall(response.text or "")) - {str(self.things)}:
+                response.failure("somebody else's basket")
             elif "ETag" in response.headers:
                 self.known[path] = response.headers["ETag"]
         return response
