@@ -18,6 +18,7 @@ from fragments.esi.compiler import compile_page
 from fragments.esi.environment import Environment
 from fragments.esi.errors import EsiLimit
 from fragments.esi.expressions import Expression, match_groups
+from fragments.esi.functions.builtin import size_of
 from fragments.esi.program import (
     Assign,
     Attempt,
@@ -36,7 +37,7 @@ from fragments.esi.program import (
     Text,
     Write,
 )
-from fragments.esi.values import Context, Value, escape, is_true, number_of, subscript, text_of
+from fragments.esi.values import Context, Value, bounded, escape, is_true, number_of, subscript, text_of
 
 __all__ = ["DEFAULT_BUDGET", "Assembler", "Budget", "Fragment", "Hole", "Output"]
 
@@ -44,7 +45,7 @@ __all__ = ["DEFAULT_BUDGET", "Assembler", "Budget", "Fragment", "Hole", "Output"
 class Budget(NamedTuple):
     """What one page may cost.
 
-    steps       of programs and expressions (a loop that appends a letter takes about five); some tens of ms
+    steps       of programs and expressions (a loop that appends a letter takes about five); some tens of ms, half a second for the worst page known
     holes       includes and evals
     octets      written by variables and loops, the page's own text outside loops apart
     functions   calls inside each other
@@ -489,6 +490,11 @@ class Assembler:
         return not self._main.frames
 
     @property
+    def is_drained(self) -> bool:
+        """Nothing of the page waits for something before it."""
+        return not self._out
+
+    @property
     def settled(self) -> bool:
         """Nothing is waited for: what is left can be drained at once."""
         return self._root.state == "done"
@@ -726,9 +732,7 @@ class Assembler:
             context = Context.SCRIPT
         return b"".join(
             [
-                part
-                if isinstance(part, bytes)
-                else escape(text_of(part.evaluate(thread)), context).encode("utf-8", "surrogateescape")
+                part if isinstance(part, bytes) else escape(self._said(part, thread), context).encode("utf-8", "surrogateescape")
                 for part in step.parts
             ]
         )
@@ -737,16 +741,21 @@ class Assembler:
         """An attribute's value: request text in it is escaped as a part of a URL."""
         if text.constant is not None:
             return text.constant
-        return "".join(
-            [part if isinstance(part, str) else escape(text_of(part.evaluate(thread)), Context.URL) for part in text.parts]
-        )
+        return "".join([part if isinstance(part, str) else escape(self._said(part, thread), Context.URL) for part in text.parts])
 
     def plain_text(self, text: Text, hole: Hole) -> str:
         """Another attribute of the element, not escaped: a field's value, a POST's content. Raises EsiLimit."""
         if text.constant is not None:
             return text.constant
         thread = self._at(hole)
-        return "".join([part if isinstance(part, str) else text_of(part.evaluate(thread)) for part in text.parts])
+        return "".join([part if isinstance(part, str) else self._said(part, thread) for part in text.parts])
+
+    def _said(self, expression: Expression, thread: _Thread) -> str:
+        """The text of its value. A long list costs what it takes to write it out."""
+        value = expression.evaluate(thread)
+        if not isinstance(value, str):
+            self.spend(size_of(value) // 1024)
+        return text_of(value)
 
     def _open_hole(self, thread: _Thread, fetch: Fetch, *, waits: bool) -> None:
         url = self._text(fetch.src, thread)
@@ -785,22 +794,19 @@ class Assembler:
             thread.assign(step.name, value)
             return
         key, held = step.key.evaluate(thread), thread.variables.get(step.name)
-        self.spend(1 + (len(held) // 16 if isinstance(held, dict | list) else 0))
+        self.spend(1 + (size_of(key) + size_of(held) + size_of(value)) // 1024)
         if isinstance(held, list):
             place = number_of(key)
-            if not isinstance(place, int):
-                return
-            if 0 <= place < len(held):
-                thread.assign(step.name, [*held[:place], value, *held[place + 1 :]])
-            elif place == len(held):
-                thread.assign(step.name, [*held, value])
+            if isinstance(place, int) and 0 <= place <= len(held):
+                thread.assign(step.name, bounded([*held[:place], value, *held[place + 1 :]]))
             return
-        thread.assign(step.name, {**(held if isinstance(held, dict) else {}), text_of(key): value})
+        thread.assign(step.name, bounded({**(held if isinstance(held, dict) else {}), text_of(key): value}))
 
     def _loop(self, thread: _Thread, step: Loop) -> None:
         collection = step.collection.evaluate(thread)
         items: list[Value]
         if isinstance(collection, dict):
+            self.spend(size_of(collection) // 1024)
             items = [[key, value] for key, value in collection.items()]
         elif isinstance(collection, list):
             items = collection

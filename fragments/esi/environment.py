@@ -18,6 +18,8 @@ SECRET = frozenset({"authorization", "proxy-authorization"})
 """Request fields that no page can read."""
 
 _VERSION = re.compile(r"(?:MSIE |Mozilla/|Version/)(\d+(?:\.\d+)*)")
+_AGENT_READ = 1_024
+"""Characters of User-Agent that are looked at."""
 _SYSTEMS = (
     ("WIN", ("windows", "win32", "win64")),
     ("MAC", ("macintosh", "mac os", "iphone", "ipad")),
@@ -38,6 +40,7 @@ class Environment:
     """
 
     __slots__ = (
+        "_agents",
         "_cookies",
         "_fields",
         "_languages",
@@ -77,6 +80,7 @@ class Environment:
         self.random = random
         self.used: set[str] = set()
         self._fields = fields
+        self._agents: dict[str, Value] | None = None
         self._cookies: dict[str, str] | None = None
         self._languages: frozenset[str] | None = None
         self._query: dict[str, str] | None = None
@@ -153,16 +157,16 @@ class Environment:
     def _agent(self, key: str) -> Value:
         """browser: MSIE, MOZILLA or OTHER; version; os: WIN, MAC, UNIX or OTHER. ESI 1.0 §4.1, whose browsers are those of 2001."""
         self.used.add("user-agent")
-        text = self._raw("user-agent") or ""
-        lower = text.lower()
-        if key == "browser":
-            return "MSIE" if "msie" in lower or "trident/" in lower else "MOZILLA" if "mozilla" in lower else "OTHER"
-        if key == "version":
-            found = _VERSION.search(text[:1024])
-            return Tainted(found[1]) if found is not None else None
-        if key == "os":
-            return next((name for name, words in _SYSTEMS if any(word in lower for word in words)), "OTHER")
-        return None
+        if self._agents is None:
+            text = (self._raw("user-agent") or "")[:_AGENT_READ]
+            lower = text.lower()
+            version = _VERSION.search(text)
+            self._agents = {
+                "browser": "MSIE" if "msie" in lower or "trident/" in lower else "MOZILLA" if "mozilla" in lower else "OTHER",
+                "version": Tainted(version[1]) if version is not None else None,
+                "os": next((name for name, words in _SYSTEMS if any(word in lower for word in words)), "OTHER"),
+            }
+        return self._agents.get(key)
 
     def _field(self, name: str) -> Value:
         if name in SECRET:

@@ -54,14 +54,20 @@ def item(name: str, key: Evaluate | str) -> Evaluate:
     """$(NAME{key}), with a literal key or a computed one."""
     if isinstance(key, str):
         return lambda scope: scope.item(name, key)
-    return lambda scope: scope.item(name, text_of(key(scope)))
+    return lambda scope: scope.item(name, _key_text(key, scope))
 
 
 def part(value: Evaluate, key: Evaluate | str) -> Evaluate:
     """A further {key} on what the first one yields."""
     if isinstance(key, str):
         return lambda scope: subscript(value(scope), key)
-    return lambda scope: subscript(value(scope), text_of(key(scope)))
+    return lambda scope: subscript(value(scope), _key_text(key, scope))
+
+
+def _key_text(key: Evaluate, scope: Scope) -> str:
+    value = key(scope)
+    scope.spend(1 + size_of(value) // 1024)
+    return text_of(value)
 
 
 def with_default(value: Evaluate, default: Evaluate) -> Evaluate:
@@ -220,8 +226,9 @@ def list_of(members: Sequence[Evaluate]) -> Evaluate:
     """[a, b, …]."""
 
     def evaluate(scope: Scope) -> Value:
-        scope.spend(1 + len(members) // 64)
-        return bounded([member(scope) for member in members])
+        made = bounded([member(scope) for member in members])
+        scope.spend(1 + size_of(made) // 1024)
+        return made
 
     return evaluate
 
@@ -230,8 +237,9 @@ def dictionary(entries: Sequence[tuple[Evaluate, Evaluate]]) -> Evaluate:
     """{key: value, …}; keys are texts, the last of the same wins."""
 
     def evaluate(scope: Scope) -> Value:
-        scope.spend(1 + len(entries) // 64)
-        return bounded({text_of(key(scope)): value(scope) for key, value in entries})
+        made = bounded({_key_text(key, scope): value(scope) for key, value in entries})
+        scope.spend(1 + size_of(made) // 1024)
+        return made
 
     return evaluate
 

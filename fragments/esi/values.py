@@ -101,17 +101,14 @@ def tainted_again(text: str, source: Value) -> str:
 
 def weigh(value: Value, depth: int = 0) -> int:
     """How many values there are in a value, itself included. Raises EsiLimit when there are too many, or they nest too deep."""
-    if isinstance(value, list):
-        members: Iterator[Value] = iter(value)
-    elif isinstance(value, dict):
-        members = iter(value.values())
-    else:
+    if not isinstance(value, (list, dict)):
         return 1
     if depth >= MAX_NESTING:
         raise EsiLimit(f"a list or dictionary nests more than {MAX_NESTING} deep")
-    total = 0
-    for member in members:
-        total += weigh(member, depth + 1)
+    total = len(value)
+    for member in value.values() if isinstance(value, dict) else value:
+        if isinstance(member, (list, dict)):
+            total += weigh(member, depth + 1) - 1
         if total > MAX_ITEMS:
             raise EsiLimit(f"a list or dictionary has more than {MAX_ITEMS:,} elements")
     return 1 + total

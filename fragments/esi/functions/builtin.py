@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fragments.esi.scope import Scope
-from fragments.esi.values import Value, bounded
+from fragments.esi.values import Value, bounded, weigh
 
 __all__ = ["MANY", "BuiltinFunction", "Example", "Work", "scalar", "size_of"]
 
@@ -17,6 +17,9 @@ MANY = 16
 """Most arguments that a function with any number of them takes."""
 
 Work = Callable[..., Value]
+
+_ELEMENT = 256
+"""Measured: comparing, copying or writing out an element takes as long as some hundred characters."""
 
 
 class Example(NamedTuple):
@@ -31,9 +34,10 @@ class BuiltinFunction:
 
     minimum, maximum    how many arguments
     pure                the same arguments always yield the same
+    effort              what a character costs, compared with other functions
     """
 
-    __slots__ = ("_work", "example", "maximum", "minimum", "name", "pure", "summary")
+    __slots__ = ("_effort", "_work", "example", "maximum", "minimum", "name", "pure", "summary")
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class BuiltinFunction:
         example: tuple[str, str],
         *,
         pure: bool = True,
+        effort: int = 1,
     ) -> None:
         self.name = name
         self.minimum, self.maximum = arguments
@@ -51,18 +56,22 @@ class BuiltinFunction:
         self.example = Example(*example)
         self.pure = pure
         self._work = work
+        self._effort = effort
 
     def call(self, scope: Scope, arguments: list[Value]) -> Value:
         """Do it. The number of arguments is right. Raises EsiLimit when the budget is spent or the result is too large."""
-        scope.spend(1 + sum(map(size_of, arguments)) // 1024)
-        return bounded(self._work(*arguments) if self.pure else self._work(scope, *arguments))
+        scope.spend(1 + sum(map(size_of, arguments)) * self._effort // 1024)
+        result = bounded(self._work(*arguments) if self.pure else self._work(scope, *arguments))
+        if (size := size_of(result)) >= 1024:
+            scope.spend(size // 1024)
+        return result
 
 
 def size_of(value: Value) -> int:
-    """Roughly how much there is to walk through: characters, or elements."""
+    """Roughly how much there is to walk through: characters, or elements at all depths, each worth _ELEMENT of them. Raises EsiLimit."""
     if isinstance(value, str):
         return len(value)
-    return len(value) * 16 if isinstance(value, (list, dict)) else 1
+    return weigh(value) * _ELEMENT if isinstance(value, (list, dict)) else 1
 
 
 def scalar(value: Value) -> str | None:

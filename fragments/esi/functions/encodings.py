@@ -65,7 +65,12 @@ ENCODINGS = (
         ("$html_encode('<b>')", "&lt;b&gt;"),
     ),
     BuiltinFunction(
-        "html_decode", _decoding(unescape), (1, 1), "The text that HTML shows.", ("$html_decode('&lt;b&gt;')", "<b>")
+        "html_decode",
+        _decoding(unescape),
+        (1, 1),
+        "The text that HTML shows.",
+        ("$html_decode('&lt;b&gt;')", "<b>"),
+        effort=32,
     ),
     BuiltinFunction(
         "url_encode",
