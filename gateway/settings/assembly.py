@@ -67,7 +67,7 @@ class Esi(Section):
     )
     deadline: Seconds = leaf(2.0, "How long the includes of a page may take together.", unit="seconds", gt=0, le=600)
     max_depth: Count = leaf(5, "Includes inside each other.", ge=1, le=32)
-    max_includes: Count = leaf(256, "Includes of one page, each that it includes itself counted by itself.", ge=1, le=10_000)
+    max_includes: Count = leaf(256, "Includes of one page, those of what it includes counted with them.", ge=1, le=10_000)
     max_parallel: Count = leaf(32, "Includes of one page that are asked for at the same time.", ge=1, le=1_000)
     max_fragment_bytes: Bytes = leaf(4 * 2**20, "Longer fragments are not spliced in.", unit="bytes", ge=1, le=2**30)
     max_page_bytes: Bytes = leaf(
