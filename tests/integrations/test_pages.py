@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,15 +26,6 @@ def test_the_index_has_every_file_and_every_page():
 def test_python_on_a_page_is_python(page):
     for block in blocks(page, "python"):
         ast.parse(block)
-
-
-@pytest.mark.skipif(shutil.which("php") is None, reason="no PHP on this machine (apt-get install php-cli)")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_php_on_a_page_is_php(page):
-    for block in blocks(page, "php"):
-        text = block if block.startswith("<?php") else f"<?php\n{block}"
-        done = subprocess.run(["php", "-l"], input=text, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout
 
 
 def test_the_template_of_the_jinja_page_makes_the_page_that_it_promises(render):
