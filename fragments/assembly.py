@@ -738,10 +738,15 @@ class Assembler:
         )
 
     def _text(self, text: Text, thread: _Thread) -> str:
-        """An attribute's value: request text in it is escaped as a part of a URL."""
+        """A URL: request text in it is escaped for where it stands."""
         if text.constant is not None:
             return text.constant
-        return "".join([part if isinstance(part, str) else escape(self._said(part, thread), Context.URL) for part in text.parts])
+        return "".join(
+            [
+                part if isinstance(part, str) else escape(self._said(part, thread), context)
+                for part, context in zip(text.parts, text.contexts, strict=True)
+            ]
+        )
 
     def plain_text(self, text: Text, hole: Hole) -> str:
         """Another attribute of the element, not escaped: a field's value, a POST's content. Raises EsiLimit."""

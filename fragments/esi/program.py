@@ -46,13 +46,30 @@ class Static:
 
 
 class Text:
-    """Text with expressions in it: an attribute's value. constant: the text when there are none."""
+    """Text with expressions in it: an attribute's value. constant: the text when there are none. contexts: how each part is escaped in a URL."""
 
-    __slots__ = ("constant", "parts")
+    __slots__ = ("constant", "contexts", "parts")
 
     def __init__(self, parts: tuple[str | Expression, ...]) -> None:
         self.parts = parts
+        self.contexts = _url_contexts(parts)
         self.constant = "".join(parts) if all(isinstance(part, str) for part in parts) else None  # type: ignore[arg-type]
+
+
+def _url_contexts(parts: tuple[str | Expression, ...]) -> tuple[Context, ...]:
+    """The whole query string behind a `?`, and the whole path at the beginning, hand a request on; all else is one value."""
+    contexts: list[Context] = []
+    has_query = False
+    for part in parts:
+        context = Context.URL
+        if isinstance(part, str):
+            has_query |= "?" in part
+        elif not part.items and part.whole == {"QUERY_STRING"} and has_query:
+            context = Context.QUERY
+        elif not part.items and part.whole == {"REQUEST_PATH"} and not contexts:
+            context = Context.PATH
+        contexts.append(context)
+    return tuple(contexts)
 
 
 class Write:

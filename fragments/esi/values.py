@@ -267,6 +267,7 @@ class Context(Enum):
     JSON        inside a string of JSON
     URL         one value in a URL
     QUERY       a whole query string: what separates its parts stays
+    PATH        a whole path, at the beginning of a reference: its slashes stay, and it names no host
     TEXT        neither markup nor code: as it is
     """
 
@@ -277,6 +278,7 @@ class Context(Enum):
     TEXT = "text"
     URL = "url"
     QUERY = "query"
+    PATH = "path"
 
 
 _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -307,4 +309,7 @@ def escape(text: str, context: Context) -> str:
         return quote(text, safe=":,@%" if was_encoded else ":,@", errors="surrogateescape")
     if context is Context.QUERY:
         return quote(text, safe=":,@/?!$*()=&%+;", errors="surrogateescape")
+    if context is Context.PATH:
+        path = quote(text, safe=":,@/!$*()=&%+;", errors="surrogateescape")
+        return f"/%2F{path[2:]}" if path.startswith("//") else path
     return text if was_encoded else text.translate(_MARKUP)

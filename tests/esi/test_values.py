@@ -206,6 +206,10 @@ EVIL = '<a href="x">\'&\\\n`${1}\u2028\u2029é/;</script>'
             Context.QUERY,
             "%3Ca%20href=%22x%22%3E%27&%5C%0A%60$%7B1%7D%E2%80%A8%E2%80%A9%C3%A9/;%3C/script%3E",
         ),
+        (
+            Context.PATH,
+            "%3Ca%20href=%22x%22%3E%27&%5C%0A%60$%7B1%7D%E2%80%A8%E2%80%A9%C3%A9/;%3C/script%3E",
+        ),
     ],
 )
 def test_request_text_is_escaped_for_where_it_goes(context, escaped):
@@ -214,7 +218,11 @@ def test_request_text_is_escaped_for_where_it_goes(context, escaped):
 
 
 def test_every_context_is_tested_above():
-    assert len(Context) == 7
+    assert len(Context) == 8
+
+
+def test_a_path_of_the_request_never_names_a_host():
+    assert escape(Tainted("//evil.test/a?b"), Context.PATH) == "/%2Fevil.test/a%3Fb"
 
 
 def test_what_was_encoded_is_not_encoded_twice_in_markup_and_urls():
