@@ -127,6 +127,13 @@ class Hole:
         self.note: Any = None
 
     @property
+    def label(self) -> str:
+        """The reference as the page has it, its variables by their place only: what they came to may be a cookie's value."""
+        fetch = self.fetch
+        text = fetch.alt if fetch.alt is not None and "alt" in (self.stage, self.outcome) else fetch.src
+        return text.constant or "".join([part if isinstance(part, str) else "$(...)" for part in text.parts])
+
+    @property
     def is_open(self) -> bool:
         """It waits for a fragment."""
         return self.stage in ("src", "alt")
@@ -611,7 +618,7 @@ class Assembler:
             in_script = (around.in_script or hole.fetch.in_script) and self.context is Context.HTML
             context = Context.SCRIPT if in_script else self.context
             program = compile_page(fragment.body, context, functions=names.functions)
-            self.problems += [f"{hole.url}: line {problem.line}: {problem.message}" for problem in program.problems]
+            self.problems += [f"{hole.label}: line {problem.line}: {problem.message}" for problem in program.problems]
             own = _Names({**names.functions, **program.functions}, dict(program.inlines))
             thread.frames.append(_Frame(program.steps, around, own))
         self.advance(thread)

@@ -162,6 +162,15 @@ def test_cookies_and_values_of_parameters_are_in_no_trace(weft, page):
     assert "?token=…" in shown[1]
 
 
+def test_a_fault_in_what_a_variable_led_to_does_not_tell_the_variable(weft, origin, path):
+    origin.script(f"{path}/secret-of-a-visitor", answer(ok(b"<esi:nonsense/>", KEPT)))
+    origin.script(path, answer(ok(f'<esi:eval src="{path}/$(HTTP_COOKIE{{session}})"/>'.encode(), *ESI)))
+    _, place = traced(weft, path, "Cookie: session=secret-of-a-visitor")
+    (problem,) = told(weft, place)["problems"]
+    assert problem["problem"].startswith(f"{path}/$(...): line 1: ")
+    assert "secret-of-a-visitor" not in page_at(weft, place)
+
+
 def test_the_page_runs_no_script_and_loads_nothing(weft, page):
     _, place = traced(weft, page)
     for path in (place, "/_weft/trace/", "/_weft/trace/gone"):

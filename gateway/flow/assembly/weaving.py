@@ -221,7 +221,7 @@ class Weaving:
             return None
         trace = self.visit.trace
         if trace is not None:
-            visit.trace = TraceNode(hole.url, hole.stage, _label(hole))
+            visit.trace = TraceNode(hole.url, hole.stage, hole.label)
         facts = Facts(visit.route.name, "hit")
         tally = self.visit.tally
         left = tally.left if tally is not None else 0
@@ -238,7 +238,7 @@ class Weaving:
 
     def _note(self, hole: Hole, cache: str, status: int, octets: int) -> None:
         if self.visit.trace is not None:
-            hole.note = self.visit.trace.child(hole.url, hole.stage, _label(hole))
+            hole.note = self.visit.trace.child(hole.url, hole.stage, hole.label)
             hole.note.end(cache, status, octets)
 
     def start_fetches(self) -> None:
@@ -250,7 +250,7 @@ class Weaving:
                 if self._gate is None:
                     self._gate = asyncio.Semaphore(self.rules.max_parallel)
                 trace = self.visit.trace
-                hole.note = None if trace is None else trace.child(hole.url, hole.stage, _label(hole))
+                hole.note = None if trace is None else trace.child(hole.url, hole.stage, hole.label)
                 self._tasks[asyncio.ensure_future(self._fetch(hole))] = hole
         self._waiting.clear()
         self._read_more()
@@ -570,12 +570,6 @@ class _WovenBody:
 def make_nonce(visit: Visit) -> bytes:
     """A new nonce of 128 bits, where the site has a place for one; b"" elsewhere, and for an include: the page around it has its own. CSP Level 3 §7.1."""
     return token_urlsafe(16).encode("ascii") if visit.route.esi.nonce and visit.inclusion is None else b""
-
-
-def _label(hole: Hole) -> str:
-    """The reference as the page has it, its variables by their place only: what they came to may be a cookie's value."""
-    text = hole.fetch.alt if hole.stage == "alt" and hole.fetch.alt is not None else hole.fetch.src
-    return text.constant or "".join([part if isinstance(part, str) else "$(...)" for part in text.parts])
 
 
 async def _one(content: bytes) -> AsyncIterator[bytes]:
