@@ -6,9 +6,11 @@ PYTHON ?= python3
 BIN    := .venv/bin
 STAMP  := .venv/.prepared
 WORKERS ?= 2
+SECONDS ?= 3600
+FUZZ    := tests/esi/test_parser_properties.py tests/esi/test_expressions.py tests/assembly/test_assembler.py tests/assembly/test_hostile_pages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-cms check fmt docs lock clean
+.PHONY: help setup demo test test-cms fuzz check fmt docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -31,6 +33,12 @@ test-cms: ## a site made by Wagtail's project template behind the gateway; an en
 	@PYTHON="$(PYTHON)" .ci/make-venv .venv-cms locks/cms.txt
 	@.ci/system-packages
 	@.venv-cms/bin/python -m pytest tests/cms $(ARGS)
+
+fuzz: setup ## invented pages, programs and expressions with new seeds, for SECONDS=3600
+	@end=$$(( $$(date +%s) + $(SECONDS) )); rounds=0; while [ $$(date +%s) -lt $$end ]; do \
+	    $(BIN)/python -m pytest -q -p no:cacheprovider --hypothesis-seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') $(FUZZ) || exit 1; \
+	    rounds=$$((rounds + 1)); \
+	done; echo "$$rounds rounds, nothing found"
 
 check: setup ## format, lint, types, imports, generated docs
 	@$(BIN)/ruff format --check .
