@@ -2,7 +2,7 @@
 
     weft.toml  <  environment WEFT_CACHE__MEMORY__MAX_BYTES  <  flags          nothing else
 
-`origins`, `caching`, `assembly`, `edge` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
+`origins`, `caching`, `assembly`, `slots`, `edge` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
 `shape` looks at the tree from outside. `layers` reads the three places, `loading` joins them, `faults` words what was wrong.
 `documents` writes docs/settings.md and the JSON schema. Only app.py and the commands read settings: below, there are arguments.
 """

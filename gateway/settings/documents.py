@@ -53,7 +53,7 @@ def _section(path: Path, members: list[Leaf]) -> str:
     assert node is not None
     assert node.section is not None
     inside_list = any(isinstance(part, int) for part in path)
-    title = show_path(path).replace("[0]", "[]")
+    title = show_path(path).replace("[0]", "[]").replace("<name>", "&lt;name&gt;")
     lines = [f"## {title}", "", _sentence(node.section), ""]
     if path == ("routes", 0):
         lines += [

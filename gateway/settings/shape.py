@@ -126,9 +126,9 @@ def leaves(root: type[BaseModel] = Settings, prefix: Path = ()) -> Iterator[Leaf
 def paths(values: Mapping[str, Any] | None = None) -> list[Path]:
     """Paths a misspelt one could have meant: leaves and sections, with the free names in use in `values`; not what is inside lists."""
     found: dict[Path, None] = {}
-    used = (values or {}).get("origins", {})
-    names = [str(name) for name in used][:100] if isinstance(used, Mapping) else []
     for leaf in leaves():
+        used = (values or {}).get(str(leaf.path[0]), {}) if "<name>" in leaf.path else {}
+        names = [str(name) for name in used][:100] if isinstance(used, Mapping) else []
         for path in [tuple(name if part == "<name>" else part for part in leaf.path) for name in names or ["<name>"]]:
             for end in range(1, len(path) + 1):
                 found.setdefault(path[:end])
@@ -200,6 +200,8 @@ def _kind(annotation: Any) -> str:
         return "network"
     if typing.get_origin(annotation) is tuple:
         return f"list of {_kind(typing.get_args(annotation)[0])}"
+    if typing.get_origin(annotation) is dict:
+        return "table"
     if typing.get_origin(annotation) is Literal:
         return "word"
     names: dict[Any, str] = {bool: "true or false", int: "int", float: "float", str: "text", Secret: "secret"}

@@ -13,15 +13,18 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, PlainSerializer
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from fragments.catalogue import objections
 from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
 from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server
 from gateway.settings.origins import Upstream
+from gateway.settings.slots import Slot, Templates
 from gateway.settings.units import Name, Section, leaf
 
 __all__ = ["Contradiction", "Settings", "contradictions"]
 
 Named = Annotated[Mapping[Name, Upstream], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+NamedSlots = Annotated[Mapping[Name, Slot], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 
 
 class Settings(BaseSettings, Section):
@@ -36,6 +39,8 @@ class Settings(BaseSettings, Section):
     query: Query = leaf(Query(), "Query rules where a route has none.")
     cache: Cache = leaf(Cache(), "What is stored and for how long.")
     esi: Esi = leaf(Esi(), "Pages that are assembled from fragments.")
+    templates: Templates = leaf(Templates(), "Where the templates of slots are.")
+    slots: NamedSlots = leaf({}, "Fragments of the gateway's own, by name.")
     proxy: Proxy = leaf(Proxy(), "What is believed of those in front and told to those behind.")
     purge: Purge = leaf(Purge(), "Who may purge.")
     debug: Debug = leaf(Debug(), "What a response says about how it came to be.")
@@ -102,6 +107,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
             yield Contradiction(("origins", name, "url"), "")
         yield from _of_origin(("origins", name), origin)
     yield from _of_routes(settings)
+    yield from _of_slots(settings)
 
 
 def _of_origin(path: tuple[str, ...], origin: Upstream) -> Iterator[Contradiction]:
@@ -127,6 +133,17 @@ def _of_routes(settings: Settings) -> Iterator[Contradiction]:
             yield Contradiction(("routes", index, "path"), f"another host or path than routes[{first}]")
         if route.cache.max_object_bytes is not None and route.cache.max_object_bytes > settings.cache.memory.max_bytes:
             yield _larger_than_memory(("routes", index, "cache", "max_object_bytes"), settings)
+
+
+def _of_slots(settings: Settings) -> Iterator[Contradiction]:
+    if settings.slots and not settings.templates.directory:
+        yield Contradiction(("templates", "directory"), "", other=("slots",))
+    for name, slot in settings.slots.items():
+        path = ("slots", name)
+        if not slot.template:
+            yield Contradiction((*path, "template"), "")
+        for objection in objections(scope=slot.scope, lifetime=slot.lifetime, needs=slot.needs, audience=slot.audience):
+            yield Contradiction((*path, objection.name), objection.wish, objection.because, (*path, objection.other))
 
 
 def _larger_than_memory(path: tuple[str | int, ...], settings: Settings) -> Contradiction:
