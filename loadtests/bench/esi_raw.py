@@ -112,11 +112,16 @@ class Connection:
         self._reader = self._writer = None
 
     async def get(
-        self, target: str, *fields: str, method: str = "GET", seen: Callable[[bytes], Awaitable[None]] | None = None
+        self,
+        target: str,
+        *fields: str,
+        method: str = "GET",
+        version: str = "1.1",
+        seen: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> Answer:
         """One request, and all of its answer. seen: is given the content as it comes; then it is not in the answer."""
         reader, writer = await self.open()
-        lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", *fields, "", ""]
+        lines = [f"{method} {target} HTTP/{version}", "Host: 127.0.0.1", *fields, "", ""]
         began = time.perf_counter()
         writer.write("\r\n".join(lines).encode())
         kept: list[bytes] = []
