@@ -9,6 +9,7 @@ after it is built; one rendering never waits, and costs no more than its budget 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,10 @@ STEPS = 100_000
 MAX_SOURCE = 256 * 2**10
 """Octets of one template file."""
 _MAX_FILES = 1_000
+
+
+_KINDS = frozenset({"str", "str object", "dict", "dict object", "list", "list object", "tuple", "int", "int object", "float"})
+"""Of values, in jinja2's words."""
 
 
 class Slot(NamedTuple):
@@ -104,11 +109,12 @@ class CatalogueError(Exception):
 
 
 class SlotFailed(Exception):
-    """A slot could not be rendered. reason: a word; the message is for the operator, and says where."""
+    """A slot could not be rendered. reason: a word; place: where in the templates, "" when that is not known. Nothing in it comes from the request."""
 
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
+    def __init__(self, slot: str, reason: str, place: str, words: str) -> None:
+        super().__init__(f"slot {slot}: {place}{': ' if place else ''}{words}")
         self.reason = reason
+        self.place = place
 
 
 class Objection(NamedTuple):
@@ -171,6 +177,7 @@ class Catalogue:
                 )
             reading.want(slot.template, slot.name, "", 0)
         reading.run()
+        self._sources: Mapping[str, str] = reading.sources
         self._files = frozenset(reading.sources)
         self._environment.loader = FunctionLoader(
             lambda name: (reading.sources[name], name, None) if name in reading.sources else None
@@ -194,18 +201,9 @@ class Catalogue:
         values = {need: data[need] for need in slot.needs} | {"data": slot.data}
         try:
             body = self._run(slot.template, values)
-        except TooCostly as costly:
-            raise SlotFailed(self._message(costly), costly.reason) from costly
-        except RecursionError as error:
-            raise SlotFailed(
-                self._message(error, "macros or includes inside each other without end"), "slot_too_costly"
-            ) from error
-        except UndefinedError as error:
-            raise SlotFailed(self._message(error), "slot_undefined") from error
-        except SecurityError as error:
-            raise SlotFailed(self._message(error), "slot_forbidden") from error
         except Exception as error:  # whatever a template can bring about: its slot fails, nothing else does
-            raise SlotFailed(self._message(error, f"{type(error).__name__}: {error}"), "slot_error") from error
+            reason, words = self._told(error)
+            raise SlotFailed(name, reason, _place(error.__traceback__, self._files), words) from error
         return Rendered(body, slot.lifetime, slot.scope, slot.audience, slot.tags)
 
     def _run(self, template: str, values: dict[str, Any]) -> bytes:
@@ -220,20 +218,35 @@ class Catalogue:
                 pieces.append(encoded)
         return b"".join(pieces)
 
-    def _message(self, error: Exception, words: str = "") -> str:
-        """What went wrong, and where in the templates."""
-        place = _place(error.__traceback__, self._files)
-        return f"{place}{words or error}"[:500]
+    def _told(self, error: Exception) -> tuple[str, str]:
+        """(reason, what went wrong in words)."""
+        match error:
+            case TooCostly():
+                return error.reason, str(error)
+            case RecursionError():
+                return "slot_too_costly", "macros or includes inside each other without end"
+            case UndefinedError() | SecurityError():
+                reason = "slot_undefined" if isinstance(error, UndefinedError) else "slot_forbidden"
+                words = str(error)[:500]
+                names = re.findall(r"'([^']*)'", words)
+                if any(not self._says(name) for name in names):
+                    return reason, "a name that the templates don't have: it comes from the request"
+                return reason, words
+        return "slot_error", type(error).__name__  # its words may hold values
+
+    def _says(self, name: str) -> bool:
+        """Whether some template has it, or it is the name of a kind of value."""
+        return name in _KINDS or any(name in source for source in self._sources.values())
 
 
 def _place(trace: TracebackType | None, files: frozenset[str]) -> str:
-    """`hero.html, line 3: `, the innermost; jinja2 has put the templates' own lines into the traceback."""
+    """`hero.html, line 3`, the innermost; jinja2 has put the templates' own lines into the traceback."""
     found = ""
     for _ in range(2_000):
         if trace is None:
             break
         if trace.tb_frame.f_code.co_filename in files:
-            found = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}: "
+            found = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return found
 

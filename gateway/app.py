@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -22,6 +23,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.routing import Route as Endpoint
 
+from fragments.catalogue import Catalogue, CatalogueError, Slot, TemplateFault
 from gateway.cache.collapse import Uncacheable
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.key import QueryRule
@@ -31,11 +33,14 @@ from gateway.clock import Clock
 from gateway.endpoints.health import HealthEndpoint
 from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
+from gateway.endpoints.slots import SlotsEndpoint
 from gateway.endpoints.trace import TraceEndpoint
 from gateway.endpoints.traffic import Traffic
 from gateway.error_page import error_page
+from gateway.errors import SettingsError
 from gateway.flow.assembly.guest_routes import GuestRoutes
 from gateway.flow.assembly.rules import EsiRules
+from gateway.flow.assembly.slots import Slots
 from gateway.flow.forward import Forwarder
 from gateway.flow.page import Page
 from gateway.flow.purging import Purger
@@ -62,7 +67,7 @@ from gateway.upstream.health import ActiveCheck, GuardedOrigin
 from gateway.upstream.http1_origin import Http1Origin
 from gateway.upstream.limits import OriginLimits
 
-__all__ = ["CONTROL", "Gateway", "build"]
+__all__ = ["CONTROL", "Gateway", "build", "build_catalogue"]
 
 CONTROL = "/_weft"
 _GUEST_CONNECTIONS = 32
@@ -103,6 +108,10 @@ class Gateway:
             server_timing=settings.debug.server_timing == "always",
             guests=self.guests,
         )
+        self.slots = None
+        if settings.slots:
+            self.slots = Slots(build_catalogue(settings), self.store, self.ledger, self.routes, settings.cache.languages)
+            self.page.weaver.slots = self.slots
         self.metrics = Metrics()
         self.writer = _log_writer(settings)
         log = settings.log
@@ -117,7 +126,7 @@ class Gateway:
                 address_key=key,
             )
         self.account = Account(self.metrics, access_log)
-        proxies = TrustedProxies([str(network) for network in settings.proxy.trusted_proxies])
+        self.proxies = proxies = TrustedProxies([str(network) for network in settings.proxy.trusted_proxies])
         self.edge = Edge(
             self.page,
             self.account,
@@ -189,6 +198,10 @@ class Gateway:
             Mount("/trace", routes=trace.routes()),
             *extra_routes,
         ]
+        if self.slots is not None:
+            marks = {route.esi.nonce for route in self.routes.all if route.esi.nonce}
+            slots = SlotsEndpoint(self.slots, self.clock, self.proxies, marks)
+            routes.append(Endpoint("/slots/{name:path}", slots.get))
         if settings.metrics.enabled:
             self.metrics.gauges.append(self._gauges)
             registry = CollectorRegistry()
@@ -288,6 +301,32 @@ class _Front:
 def build(settings: Settings, *, extra_routes: Iterable[BaseRoute] = ()) -> Gateway:
     """A gateway from checked settings. extra_routes: more of our own paths, below /_weft."""
     return Gateway(settings, extra_routes=extra_routes)
+
+
+def build_catalogue(settings: Settings) -> Catalogue:
+    """The slots of the settings, their templates compiled. Raises SettingsError with every fault of a template."""
+    slots = [
+        Slot(
+            name,
+            slot.template,
+            needs=slot.needs,
+            lifetime=slot.lifetime,
+            scope=slot.scope,
+            audience=slot.audience,
+            tags=slot.tags,
+            data=slot.data,
+        )
+        for name, slot in settings.slots.items()
+    ]
+    try:
+        return Catalogue(slots, Path(settings.templates.directory), max_bytes=settings.templates.max_bytes)
+    except CatalogueError as error:
+        raise SettingsError([_template_fault(fault) for fault in error.faults]) from None
+
+
+def _template_fault(fault: TemplateFault) -> str:
+    place = f"{fault.file}, line {fault.line}" if fault.line else fault.file
+    return f"{', '.join(f'slots.{name}.template' for name in fault.slots)}: {place}: {fault.message}"
 
 
 async def _not_found(scope: MutableMapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
+from gateway.app import build_catalogue
 from gateway.commands.advice import advice
 from gateway.commands.ownership import second_owners
 from gateway.errors import SettingsError
@@ -40,6 +41,8 @@ def run(namespace: argparse.Namespace, env: Mapping[str, str] | None = None) -> 
         print(f"two owners of one package name: {line}", file=sys.stderr)
     try:
         loaded = read_arguments(namespace, env)
+        if loaded.settings.slots:
+            build_catalogue(loaded.settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

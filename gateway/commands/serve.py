@@ -40,6 +40,9 @@ def run(namespace: argparse.Namespace) -> int:
     try:
         gateway = build(settings)
         listener = bind(settings.server.host, settings.server.port, settings.server.backlog)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"weft serve: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 1

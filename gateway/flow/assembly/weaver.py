@@ -20,8 +20,9 @@ from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.errors import UpstreamError
 from gateway.flow.assembly.composite import Piece, piece_of
 from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
-from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, carried_fields, find_destination
+from gateway.flow.assembly.inclusion import Destination, Inclusion, NotIncluded, carried_fields, find_destination
 from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
+from gateway.flow.assembly.slots import SLOTS, Slots
 from gateway.flow.assembly.template import Template, template_of
 from gateway.flow.assembly.weaving import Weaving, make_nonce
 from gateway.flow.assembly.woven import head_block, whole_response
@@ -34,6 +35,7 @@ from gateway.telemetry.trace import TraceNode
 __all__ = ["Weaver"]
 
 _OURS = b"/_weft/"
+_SLOTS = SLOTS.decode("ascii")
 
 _NOWHERE: Key = (b"", b"", b"")
 """In the place of a key: an include that is not of our own site, or not of a fixed address."""
@@ -71,6 +73,7 @@ class Weaver:
         self._shelf = shelf
         self._ledger = ledger
         self.grow = grow
+        self.slots: Slots | None = None  # fragments of our own
 
     # ---------------------------------------------------------------- from memory
 
@@ -158,6 +161,8 @@ class Weaver:
             place = find_destination(url, scheme, host, target, self.own_hosts)
         except NotIncluded:
             return _NOWHERE
+        if self.slots is not None and not place.guest and place.target.startswith(SLOTS):
+            return self.slots.key_for_all(place) or _NOWHERE
         route = self.routes.find(place.host, place.target)
         if place.guest or route is None or route.bypass or place.target.startswith(_OURS):
             return _NOWHERE
@@ -245,6 +250,16 @@ class Weaver:
         visit.csrf = parent.csrf
         visit.tally = parent.tally
         return visit
+
+    def slot_at(self, parent: Visit, url: str) -> Destination | None:
+        """Where an include of url leads, when that is among our slots. Never raises."""
+        if self.slots is None or _SLOTS not in url:
+            return None
+        try:
+            place = find_destination(url, *parent.key, self.own_hosts)
+        except NotIncluded:
+            return None
+        return place if not place.guest and place.target.startswith(SLOTS) else None
 
     def count_page(self, includes: int) -> None:
         """One page from memory, all of whose includes were there."""

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from fragments.assembly import Assembler, Fragment, Hole, Output
+from fragments.catalogue import SlotFailed
 from fragments.esi.compiler import Compiler, context_of
 from fragments.esi.environment import Environment
 from fragments.esi.errors import EsiLimit
@@ -24,7 +25,7 @@ from gateway.errors import UpstreamError, UpstreamTruncated
 from gateway.flow.assembly.composite import UNKNOWN
 from gateway.flow.assembly.csrf import csrf_of
 from gateway.flow.assembly.fetching import Fetched, fetch_fragment
-from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, Tally
+from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, Tally, carried_fields
 from gateway.flow.assembly.late_patch import LatePatch, may_patch
 from gateway.flow.assembly.template import Template
 from gateway.flow.assembly.woven import (
@@ -197,6 +198,9 @@ class Weaving:
                 if fragment is None:
                     fragment = found.fragment = Fragment(found.body, found)
                 return fragment  # type: ignore[no-any-return]
+        if (slot := self._from_slot(hole, now)) is not None:
+            self._note(hole, "memory", slot.status, len(slot.fragment.body), slot.fragment.reason)
+            return slot.fragment
         if fetch.method != "GET" or fetch.no_store or fetch.entity is not None:
             return None
         try:
@@ -236,10 +240,40 @@ class Weaving:
             trace.children.append(hole.note)
         return Fragment(response.body, Loose(piece_of_response(response, now)))
 
-    def _note(self, hole: Hole, cache: str, status: int, octets: int) -> None:
+    def _from_slot(self, hole: Hole, now: float) -> Fetched | None:
+        """What a slot of our own brings, at once; None where the include leads elsewhere."""
+        place, slots = self.weaver.slot_at(self.visit, hole.url), self.weaver.slots
+        if place is None or slots is None:
+            return None
+        try:
+            self._admit_slot(hole)
+            fields = carried_fields(self.visit.request.fields, self.rules, guest=False)
+            entry = slots.answer(place, fields, now, anew=hole.fetch.no_store)
+        except (NotIncluded, SlotFailed) as error:
+            self.assembler.problems.append(f"{hole.label}: {error}")
+            return Fetched(Fragment.failed(error.reason))
+        if len(entry.body) > self.rules.max_fragment_bytes:
+            return Fetched(Fragment.failed("fragment_too_large"))
+        fragment: Fragment | None = entry.fragment
+        if fragment is None:
+            fragment = entry.fragment = Fragment(entry.body, entry)
+        return Fetched(fragment, Facts("", "memory"), entry.fields(), status=200)
+
+    def _admit_slot(self, hole: Hole) -> None:
+        """Raises NotIncluded where the page may not have a slot in this place."""
+        fetch, tally = hole.fetch, self.visit.tally
+        if self.depth + 1 > self.rules.max_depth:
+            raise NotIncluded(f"more than {self.rules.max_depth} includes inside each other", "too_deep")
+        if hole.stage == "src" and tally is not None:
+            tally.take(1)
+        special = fetch.method != "GET" or fetch.entity or fetch.set_fields or fetch.add_fields or fetch.drop_fields
+        if special or fetch.esi or hole.waits:  # it may hold what a visitor sent: never run
+            raise NotIncluded("a slot takes no request of the page's own making, and is not processed", "no_such_fragment")
+
+    def _note(self, hole: Hole, cache: str, status: int, octets: int, reason: str = "") -> None:
         if self.visit.trace is not None:
             hole.note = self.visit.trace.child(hole.url, hole.stage, hole.label)
-            hole.note.end(cache, status, octets)
+            hole.note.end(cache if status else "", status, octets, reason)
 
     def start_fetches(self) -> None:
         """Ask for everything that is open and was not asked for yet."""
@@ -369,7 +403,9 @@ class Weaving:
         """One include, whole, or why not. Raises nothing but CancelledError."""
         trace: TraceNode | None = hole.note
         try:
-            fetched = await self._asked_before(hole) or await self._ask(hole, trace)
+            fetched = self._from_slot(hole, self.weaver.clock())
+            if fetched is None:
+                fetched = await self._asked_before(hole) or await self._ask(hole, trace)
         except UpstreamError as error:
             fetched = Fetched(Fragment.failed(error.reason))
         except EsiLimit:
