@@ -149,7 +149,10 @@ class EdgeProtocol(ReadingConnection):
         if self.lost or self.state >= State.LINGER:
             return
         if not clean:
-            self.transport.abort() if cycle.started and not cycle.finished else self.transport.close()
+            if cycle.started and not cycle.finished:
+                self.cut_short(visibly=not cycle.says_its_end)
+            else:
+                self.transport.close()
             return
         if body is not None and not body.complete:
             self._linger()  # answered before the content was read: it is not read to the end. RFC 9112 §9.3

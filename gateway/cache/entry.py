@@ -43,6 +43,7 @@ class Entry:
     parts           None for a whole response; else (start, octets) of what is held, sorted, never touching
     length          octets of the whole representation; None when only parts are there and nobody said
     born, lifetime  epoch seconds, seconds: age is now - born, fresh while it is less than lifetime
+    coded           its content came in a content coding, and is kept so
     etag, modified, language, date      from the header section, for validation and selection
     tags            surrogate keys and cache groups
     stamp           the purge ledger's sequence when its fetch began
@@ -53,6 +54,7 @@ class Entry:
         "body",
         "born",
         "checked",
+        "coded",
         "codings",
         "cost",
         "date",
@@ -118,6 +120,7 @@ class Entry:
         self.etag = first(fields, b"etag")
         self.modified = first(fields, b"last-modified")
         self.language = first(fields, b"content-language")
+        self.coded = first(fields, b"content-encoding") is not None
         self.vary: VaryNames = terms.vary
         self.nominated = nominated
         self.tags = tags

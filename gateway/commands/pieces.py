@@ -73,6 +73,8 @@ def _include(gateway: Gateway, parent: Visit, node: TraceNode, depth: int, memor
         "now": "",
         "includes": [],
     }
+    if gateway.page.weaver.slot_at(parent, node.url) is not None:
+        return about | {"goes": "to a slot of this gateway", "now": "it is made or kept here, and nothing is asked for"}
     try:
         visit = gateway.page.weaver.visit_of(parent, node.url, Inclusion(depth, monotonic()))
     except UpstreamError as error:

@@ -221,7 +221,8 @@ class Forwarder:
         elif visit.route.esi.strip and visit.route.esi.suits(first(response.fields, b"content-type")):
             strip_markup(response, lambda raw: self.on_page(None, raw))
         if inclusion is not None and inclusion.ttl is not None:
-            response.fields = with_lifetime(response.fields, inclusion.ttl)
+            personal = any(name in (b"cookie", b"authorization") for name, _ in request.fields)
+            response.fields = with_lifetime(response.fields, inclusion.ttl, personal=personal)
         skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
         response.response_time += skew
         response.request_time += skew

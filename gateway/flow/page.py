@@ -442,7 +442,7 @@ class Page:
         if not isinstance(decision, Reuse) or decision.stale:
             return None
         entry = decision.entry
-        if entry.status != 200 or entry.parts is not None:
+        if entry.status != 200 or entry.parts is not None or entry.coded:
             return None
         if entry.frequency < MAX_FREQUENCY:
             entry.frequency += 1

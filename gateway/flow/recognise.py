@@ -62,7 +62,7 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    foreseen: what its page is likely to include, asked for already. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
+    foreseen: what its page is likely to include, asked for already. set_cookies: of includes that may set some, for the head. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
     """
 
     __slots__ = (
@@ -76,6 +76,7 @@ class Visit:
         "request",
         "request_id",
         "route",
+        "set_cookies",
         "started",
         "tally",
         "trace",
@@ -97,6 +98,7 @@ class Visit:
         self.foreseen: Foreseen | None = None
         self.csrf: Csrf | None = None
         self.tally: Tally | None = None
+        self.set_cookies: list[bytes] | None = None
 
     @property
     def crowd(self) -> Crowd:

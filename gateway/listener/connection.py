@@ -9,6 +9,8 @@ Reading requests is next door (reading.py), answering them is above (../fastlane
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from math import inf
 from time import monotonic
@@ -28,6 +30,7 @@ from gateway.semantics.message import Fields, Request
 __all__ = ["PROBE", "ClientConnection"]
 
 _LINGER = 2.0
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing is a reset
 PROBE = 1.0
 """Seconds after which a client that has closed its sending side is asked, once a second, whether it is still there. See `_probe`."""
 _GRACE = 0.3
@@ -220,6 +223,13 @@ class ClientConnection(asyncio.Protocol):
         return now + PROBE if self.half_closed else inf
 
     # ------------------------------------------------------------------------------------------------ refusing
+
+    def cut_short(self, *, visibly: bool) -> None:
+        """End the connection in the middle of a response. visibly: by a reset, since its end would look like the end of the content. RFC 9112 §8."""
+        if visibly:
+            end: socket.socket = self.transport.get_extra_info("socket")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
 
     def _refuse_silently(self, reason: str) -> None:
         self.edge.account.metrics.refuse(reason)

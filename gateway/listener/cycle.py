@@ -71,6 +71,11 @@ class Cycle:
         self._over: asyncio.Event | None = None  # somebody waits for the end
         self._released = False  # the connection goes on without us
 
+    @property
+    def says_its_end(self) -> bool:
+        """Its content has a length or is chunked: a client sees when it is not whole."""
+        return self._chunked or self._left is not None
+
     async def run(self) -> None:
         """Call the application; always ends with the protocol's `end_cycle`."""
         clean = False

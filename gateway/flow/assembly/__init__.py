@@ -6,6 +6,7 @@ readable     compressed pages, decoded within bounds
 raw_markup   ESI tags in pages that are not assembled
 template     a page to be assembled
 inline_fragments  what stands in a page and may be asked for by itself
+slots        fragments that the gateway makes itself
 kitchen      what assembly asks of the rest of the flow
 fetching     one include, whole or why not; and what a page led to last time
 weaving      one page under way: what memory has, what must be fetched, what is ready

@@ -15,7 +15,8 @@ from gateway.flow.assembly.rules import EsiRules
 from gateway.flow.assembly.woven import Loose, piece_of_response
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
-from gateway.semantics.message import Fields
+from gateway.semantics.decoding import DecodingError, TooLarge, decoder_for
+from gateway.semantics.message import Fields, first
 from gateway.telemetry.trace import TraceNode
 
 __all__ = ["Fetched", "Foreseen", "Manifest", "fetch_fragment"]
@@ -86,10 +87,26 @@ async def _take_in(response: Response, rules: EsiRules, now: float) -> Fragment:
         return Fragment.failed(response.facts.detail if response.facts.outcome == "error" else f"status_{response.status}")
     if len(content) > rules.max_fragment_bytes:
         return Fragment.failed("fragment_too_large")
+    coding = first(response.fields(), b"content-encoding")
+    if coding is not None:
+        return _decoded(content, coding, response, rules, now)
     source = response.source
     if isinstance(source, Entry) and source.body is content:
         return Fragment(content, source)
     return Fragment(content, Loose(piece_of_response(response, now)))
+
+
+def _decoded(content: bytes, coding: bytes, response: Response, rules: EsiRules, now: float) -> Fragment:
+    """A fragment that comes compressed though nobody asked for that: pages need its text."""
+    try:
+        decoder = decoder_for(coding, max_bytes=rules.max_fragment_bytes)
+        plain = b"".join(decoder.decode(content))
+        decoder.finish()
+    except TooLarge:
+        return Fragment.failed("fragment_too_large")
+    except DecodingError:
+        return Fragment.failed("content_coding")
+    return Fragment(plain, Loose(piece_of_response(response, now)))
 
 
 class Manifest:

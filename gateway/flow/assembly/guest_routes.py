@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from gateway.cache.freshness import CachePolicy
+from gateway.flow.assembly.inclusion import GUEST
 from gateway.flow.assembly.rules import EsiRules
 from gateway.flow.routes import Compression, Route
 from gateway.upstream.guests import GuestOrigins, parse_authority
@@ -50,11 +51,11 @@ class GuestRoutes:
             self.origins.origin_for(scheme, authority)
             place = parse_authority(scheme, authority).authority
             route = self._routes[name] = Route(
-                f"guest:{place}",
+                f"{GUEST}{place}",
                 _GuestOrigin(self.origins, scheme, authority),
                 self._policy,
                 Compression((), {}, (), 0),
-                origin_name=f"guest:{place}",
+                origin_name=f"{GUEST}{place}",
                 host=place,
                 host_header=place,
                 authority=place,

@@ -13,8 +13,10 @@ from gateway.errors import UpstreamError
 from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.message import Fields
 
-__all__ = ["Destination", "Inclusion", "NotIncluded", "Tally", "carried_fields", "find_destination"]
+__all__ = ["GUEST", "Destination", "Inclusion", "NotIncluded", "Tally", "carried_fields", "find_destination"]
 
+GUEST = "guest:"
+"""What the names of routes to foreign hosts begin with; no route of the site's has a colon."""
 _MAX_URL = 8_192
 
 
@@ -77,9 +79,12 @@ class Destination:
         self.guest = guest
 
 
-def find_destination(url: str, scheme: bytes, host: bytes, target: bytes, own_hosts: frozenset[bytes]) -> Destination:
+def find_destination(
+    url: str, scheme: bytes, host: bytes, target: bytes, own_hosts: frozenset[bytes], *, is_guest: bool = False
+) -> Destination:
     """Where a reference on the page of scheme, host and target leads. own_hosts: hosts that routes are for.
 
+    is_guest: the page is a guest's own; what it includes is so too, and never of our site: it has no say over what we would be asked with.
     Raises NotIncluded for what is no http URL.
     """
     if len(url) > _MAX_URL:
@@ -87,7 +92,7 @@ def find_destination(url: str, scheme: bytes, host: bytes, target: bytes, own_ho
     if url.startswith("/") and not url.startswith("//") and url.isascii() and url.isprintable() and "\\" not in url:
         found = url.partition("#")[0]
         if " " not in found and "/." not in found:  # nothing to resolve: nearly always
-            return Destination(scheme, host, found.encode("ascii"), guest=False)
+            return Destination(scheme, host, found.encode("ascii"), guest=is_guest)
     base = (scheme + b"://" + (host or b"localhost") + target).decode("latin-1")
     reference = "".join([letter if _is_plain(letter) else _escaped(letter) for letter in url.strip()])
     try:
@@ -103,7 +108,7 @@ def find_destination(url: str, scheme: bytes, host: bytes, target: bytes, own_ho
     found_target = ((parts.path or "/") + (f"?{parts.query}" if parts.query else "")).encode("ascii")
     default = ":443" if parts.scheme == "https" else ":80"
     name = authority.removesuffix(default).encode("ascii")
-    if name == host or name in own_hosts:
+    if not is_guest and (name == host or name in own_hosts):
         return Destination(scheme, name, found_target, guest=False)
     return Destination(parts.scheme.encode("ascii"), name, found_target, guest=True)
 

@@ -61,10 +61,15 @@ def make_readable(response: OriginResponse, rules: EsiRules) -> None:
     response.fields = [field for field in response.fields if field[0] not in _OF_THE_CODED_FORM]
 
 
-def with_lifetime(fields: Fields, ttl: float) -> Fields:
-    """fields with the lifetime that the include gives, unless they forbid keeping or are for one visitor."""
+def with_lifetime(fields: Fields, ttl: float, *, personal: bool) -> Fields:
+    """fields with the lifetime that the include gives, unless they forbid keeping or are for one visitor.
+
+    personal: the request carried a cookie or credentials. Then only a lifetime of its own says that a response is for all; ttl may replace that one.
+    """
     control = (joined(fields, b"cache-control") or b"").lower()
     if first(fields, b"set-cookie") is not None or any(word in control for word in (b"private", b"no-store", b"no-cache")):
+        return fields
+    if personal and not (b"max-age" in control or b"s-maxage" in control or first(fields, b"expires") is not None):
         return fields
     kept = [field for field in fields if field[0] not in (b"cache-control", b"expires", b"pragma")]
     return [*kept, (b"cache-control", b"max-age=%d" % ttl)]

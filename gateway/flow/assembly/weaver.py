@@ -20,7 +20,7 @@ from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.errors import UpstreamError
 from gateway.flow.assembly.composite import Piece, piece_of
 from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
-from gateway.flow.assembly.inclusion import Destination, Inclusion, NotIncluded, carried_fields, find_destination
+from gateway.flow.assembly.inclusion import GUEST, Destination, Inclusion, NotIncluded, carried_fields, find_destination
 from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
 from gateway.flow.assembly.slots import SLOTS, Slots
 from gateway.flow.assembly.template import Template, template_of
@@ -115,11 +115,11 @@ class Weaver:
         left = visit.tally.left if visit.tally is not None else visit.route.esi.max_includes
         if len(fetches) > left:
             return None
-        authorized = visit.ask.authorized
+        authorized, limit = visit.ask.authorized, visit.route.esi.max_fragment_bytes
         outputs: list[Output] = [texts[0]]
         entries = []
         for text, fetch in zip(texts[1:], fetches, strict=True):
-            found = self.stored(entry, fetch.src.constant or "", now, authorized=authorized)
+            found = self.stored(entry, fetch.src.constant or "", now, authorized=authorized, limit=limit)
             if found is None:
                 return None
             entries.append(found)
@@ -130,8 +130,11 @@ class Weaver:
             outputs.append(text)
         return outputs, [piece_of(found, now) for found in entries], tuple(entries)
 
-    def stored(self, page: Entry, url: str, now: float, *, authorized: bool) -> Entry | None:
-        """What answers an include at a fixed address of page for everybody, fresh and in memory; None when that takes a closer look."""
+    def stored(self, page: Entry, url: str, now: float, *, authorized: bool, limit: int) -> Entry | None:
+        """What answers an include at a fixed address of page for everybody, fresh and in memory; None when that takes a closer look.
+
+        limit: octets that a fragment may have.
+        """
         places = page.places
         if places is None:
             places = page.places = {}
@@ -146,6 +149,8 @@ class Weaver:
             or found.status != 200
             or found.esi
             or found.parts is not None
+            or found.coded
+            or len(found.body) > limit
             or now >= found.fresh_until
             or (authorized and not found.shared)
         ):
@@ -158,7 +163,7 @@ class Weaver:
         """The primary key of an include at a fixed address of our own site; _NOWHERE when it is not such."""
         scheme, host, target = page.key
         try:
-            place = find_destination(url, scheme, host, target, self.own_hosts)
+            place = find_destination(url, scheme, host, target, self.own_hosts, is_guest=page.route.startswith(GUEST))
         except NotIncluded:
             return _NOWHERE
         if self.slots is not None and not place.guest and place.target.startswith(SLOTS):
@@ -225,8 +230,7 @@ class Weaver:
 
     def visit_of(self, parent: Visit, url: str, inclusion: Inclusion, *, fields: Fields = ()) -> Visit:  # type: ignore[assignment]
         """The visit that an include of url becomes. fields: the page's own request fields. Raises UpstreamError when it may not be asked for."""
-        scheme, host, target = parent.key
-        place = find_destination(url, scheme, host, target, self.own_hosts)
+        place = self.destination_of(parent, url)
         if place.guest:
             if self.guests is None:
                 raise NotIncluded("the host is not among esi.hosts", "host_not_allowed")
@@ -249,14 +253,19 @@ class Weaver:
         visit.inclusion = inclusion
         visit.csrf = parent.csrf
         visit.tally = parent.tally
+        visit.set_cookies = parent.set_cookies
         return visit
+
+    def destination_of(self, parent: Visit, url: str) -> Destination:
+        """Where an include of url leads. Raises NotIncluded."""
+        return find_destination(url, *parent.key, self.own_hosts, is_guest=parent.route.name.startswith(GUEST))
 
     def slot_at(self, parent: Visit, url: str) -> Destination | None:
         """Where an include of url leads, when that is among our slots. Never raises."""
         if self.slots is None or _SLOTS not in url:
             return None
         try:
-            place = find_destination(url, *parent.key, self.own_hosts)
+            place = self.destination_of(parent, url)
         except NotIncluded:
             return None
         return place if not place.guest and place.target.startswith(SLOTS) else None

@@ -86,7 +86,9 @@ class Weaving:
         self.assembler = Assembler(environment, lenient=rules.lenient, context=self.context, budget=rules.budget)
         self.outputs: list[Output] = []
         self.octets = 0  # drained so far
-        self.cookies: list[bytes] = []
+        if visit.set_cookies is None:
+            visit.set_cookies = []
+        self.cookies = visit.set_cookies  # those of pages inside this one too
         self._tasks: dict[asyncio.Task[Any], Hole | None] = {}
         self._waiting: list[Hole] = []
         self._gate: asyncio.Semaphore | None = None
@@ -166,7 +168,12 @@ class Weaving:
         return self._reader is not None or any(hole.is_open and self._may_set_cookie(hole) for hole in self.assembler.holes)
 
     def _may_set_cookie(self, hole: Hole) -> bool:
-        return hole.url.encode("utf-8", "replace").startswith(self.rules.cookies_from)
+        """It is one of those paths of our own site, however the page spells it."""
+        try:
+            place = self.weaver.destination_of(self.visit, hole.url)
+        except NotIncluded:
+            return False
+        return not place.guest and place.target.startswith(self.rules.cookies_from)
 
     def _drain(self) -> None:
         ready = self.assembler.drain()
@@ -190,17 +197,17 @@ class Weaving:
     def _from_memory(self, hole: Hole, now: float) -> Fragment | None:
         fetch, page = hole.fetch, self.template.entry
         if page is not None and fetch.src.constant is not None and fetch.is_plain and hole.stage == "src" and not self._is_traced:
-            found = self.weaver.stored(page, hole.url, now, authorized=self.visit.ask.authorized)
+            limit = self.rules.max_fragment_bytes
+            found = self.weaver.stored(page, hole.url, now, authorized=self.visit.ask.authorized, limit=limit)
             tally = self.visit.tally
-            if found is not None and len(found.body) <= self.rules.max_fragment_bytes and tally is not None and tally.left > 0:
+            if found is not None and tally is not None and tally.left > 0:
                 tally.left -= 1
                 fragment = found.fragment
                 if fragment is None:
                     fragment = found.fragment = Fragment(found.body, found)
                 return fragment  # type: ignore[no-any-return]
         if (slot := self._from_slot(hole, now)) is not None:
-            self._note(hole, "memory", slot.status, len(slot.fragment.body), slot.fragment.reason)
-            return slot.fragment
+            return slot
         if fetch.method != "GET" or fetch.no_store or fetch.entity is not None:
             return None
         try:
@@ -240,7 +247,7 @@ class Weaving:
             trace.children.append(hole.note)
         return Fragment(response.body, Loose(piece_of_response(response, now)))
 
-    def _from_slot(self, hole: Hole, now: float) -> Fetched | None:
+    def _from_slot(self, hole: Hole, now: float) -> Fragment | None:
         """What a slot of our own brings, at once; None where the include leads elsewhere."""
         place, slots = self.weaver.slot_at(self.visit, hole.url), self.weaver.slots
         if place is None or slots is None:
@@ -251,13 +258,14 @@ class Weaving:
             entry = slots.answer(place, fields, now, anew=hole.fetch.no_store)
         except (NotIncluded, SlotFailed) as error:
             self.assembler.problems.append(f"{hole.label}: {error}")
-            return Fetched(Fragment.failed(error.reason))
-        if len(entry.body) > self.rules.max_fragment_bytes:
-            return Fetched(Fragment.failed("fragment_too_large"))
-        fragment: Fragment | None = entry.fragment
-        if fragment is None:
-            fragment = entry.fragment = Fragment(entry.body, entry)
-        return Fetched(fragment, Facts("", "memory"), entry.fields(), status=200)
+            fragment = Fragment.failed(error.reason)
+        else:
+            fragment = entry.fragment or Fragment(entry.body, entry)
+            entry.fragment = fragment
+            if len(entry.body) > self.rules.max_fragment_bytes:
+                fragment = Fragment.failed("fragment_too_large")
+        self._note(hole, "memory", 0 if fragment.reason else 200, len(fragment.body), fragment.reason)
+        return fragment
 
     def _admit_slot(self, hole: Hole) -> None:
         """Raises NotIncluded where the page may not have a slot in this place."""
@@ -277,8 +285,13 @@ class Weaving:
 
     def start_fetches(self) -> None:
         """Ask for everything that is open and was not asked for yet."""
-        for hole in self.assembler.needs():
-            self._waiting.append(hole)
+        while holes := self.assembler.needs():
+            for hole in holes:
+                slot = self._from_slot(hole, self.weaver.clock())
+                if slot is None:
+                    self._waiting.append(hole)
+                else:
+                    self.assembler.supply(hole, slot)
         for hole in self._waiting:
             if hole.is_open:
                 if self._gate is None:
@@ -403,9 +416,7 @@ class Weaving:
         """One include, whole, or why not. Raises nothing but CancelledError."""
         trace: TraceNode | None = hole.note
         try:
-            fetched = self._from_slot(hole, self.weaver.clock())
-            if fetched is None:
-                fetched = await self._asked_before(hole) or await self._ask(hole, trace)
+            fetched = await self._asked_before(hole) or await self._ask(hole, trace)
         except UpstreamError as error:
             fetched = Fetched(Fragment.failed(error.reason))
         except EsiLimit:
@@ -469,10 +480,15 @@ class Weaving:
             member,
             now,
             extra=self._set_cookies(streams=False) if self.visit.inclusion is None else [],
-            dynamic=True,
+            dynamic=not self._is_plain(),
             nonce=self.nonce,
             grow=self.weaver.grow,
         )
+
+    def _is_plain(self) -> bool:
+        """Its content is known by the versions of template and fragments, in this order: so whoever assembles it gives it the same entity tag."""
+        program = self.template.program
+        return program is not None and program.flat is not None and all(hole.outcome == "src" for hole in self.assembler.holes)
 
     def streamed(self, facts: Facts, member: bytes, now: float) -> Response:
         """The page from its first octets on. Nothing is known yet of what comes, so nobody may keep it."""
