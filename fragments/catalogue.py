@@ -153,7 +153,7 @@ class _Missing(StrictUndefined):
         if self._undefined_hint:
             return self._undefined_hint
         if self._undefined_obj is missing and name in NEEDS:
-            return f"the template asks for {name!r}, and the slot's needs don't name it"
+            return f"the template asks for {name!r}, which is not among the needs of the slot"
         if isinstance(self._undefined_obj, dict):
             return f"there is no {name!r} in this table"
         return str(super()._undefined_message)

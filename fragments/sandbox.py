@@ -394,7 +394,7 @@ class SlotEnvironment(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """A call pays for its arguments and what it returns."""
         if not self.is_safe_callable(obj):
-            raise SecurityError(f"{getattr(obj, '__name__', _kind(obj))!r} can't be called here")
+            raise SecurityError(f"{getattr(obj, '__name__', _kind(obj))!r} may not be called here")
         meter = _METER.get()
         meter.spend(1)
         for value in (*args, *kwargs.values()):

@@ -13,6 +13,7 @@ import contextlib
 import socket
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import h11
@@ -218,13 +219,15 @@ class Setup:
         self._task = task
 
     @classmethod
-    async def start(cls, kind: str, base: float, settings: Mapping[str, object] | None = None) -> Setup:
-        """kind: one of KINDS. base: epoch seconds of what the origin says. settings: by path, beside the usual ones."""
+    async def start(
+        cls, kind: str, base: float, settings: Mapping[str, object] | None = None, config: Path | None = None
+    ) -> Setup:
+        """kind: one of KINDS. base: epoch seconds of what the origin says. settings: by path, beside the usual ones; config: a file of more."""
         origin = TalkingOrigin(base)
         await origin.start()
         gateway = build(
             load(
-                None,
+                config,
                 {},
                 {
                     "upstream": f"http://127.0.0.1:{origin.port}",
