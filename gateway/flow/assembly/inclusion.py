@@ -84,7 +84,7 @@ def find_destination(
 ) -> Destination:
     """Where a reference on the page of scheme, host and target leads. own_hosts: hosts that routes are for.
 
-    is_guest: the page is a guest's own; what it includes is so too, and never of our site: it has no say over what we would be asked with.
+    is_guest: the page is a guest's own: its relative URLs are the guest's too. What it includes of our site knows nothing of the visitor, as it does not.
     Raises NotIncluded for what is no http URL.
     """
     if len(url) > _MAX_URL:
@@ -108,7 +108,7 @@ def find_destination(
     found_target = ((parts.path or "/") + (f"?{parts.query}" if parts.query else "")).encode("ascii")
     default = ":443" if parts.scheme == "https" else ":80"
     name = authority.removesuffix(default).encode("ascii")
-    if not is_guest and (name == host or name in own_hosts):
+    if name in own_hosts or (name == host and not is_guest):
         return Destination(scheme, name, found_target, guest=False)
     return Destination(parts.scheme.encode("ascii"), name, found_target, guest=True)
 
