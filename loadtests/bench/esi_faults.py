@@ -93,6 +93,24 @@ PROMISED = {
     "late": {"alt"},
     "stale": {"stale"},
 }
+ITSELF = {
+    "hang-head": {"504"},
+    "no-answer": {"502"},
+    "not-http": {"502"},
+    "odd-coding": {"502"},
+    "partial": {"502"},  # nobody asked for a part
+    "hang-body": {"cut"},
+    "short": {"cut"},
+    "unended": {"cut"},
+    "reset": {"cut"},
+    "bad-chunk": {"cut", "502"},  # it may show before anything was sent
+    "bad-gzip": {"cut", "502"},
+    "too-large": {"whole"},  # a fragment's limit
+    "too-large-chunked": {"whole"},
+    "moved-private": {"302"},
+    "moved-own": {"302"},
+}
+"""What becomes of a page that fails itself; the statuses of others pass."""
 NOT_STALE = {"status-404", "partial", "moved-private", "moved-own", *REFUSED}
 """Ways that are answers, not failures of the origin, or no question at all: stale-if-error does not speak of them. RFC 5861 §4."""
 EITHER = {
@@ -277,25 +295,9 @@ class Trial:
         answer = await self.ask("after", f"/itself/{way}")
         body = answer.body.decode("latin-1")
         what = str(answer.status) if answer.status != 200 else "whole" if answer.whole else "cut"
-        promised = {
-            "cut": ("hang-body", "short", "unended", "bad-chunk", "reset"),
-            "502": ("no-answer", "not-http", "odd-coding"),
-            "504": ("hang-head",),
-            "whole": ("too-large", "too-large-chunked"),
-        }
-        fine = any(what == word and way in ways for word, ways in promised.items())
-        fine = (
-            fine
-            or (way == "bad-gzip" and what in ("cut", "502"))
-            or (way.startswith(("status", "partial", "moved")) and what == way_status(way))
-        )
+        fine = what in ITSELF.get(way, {way.removeprefix("status-")})
         self.missed += not fine
         return f"{what}{'' if fine else f'! {body[:40]}'}"
-
-
-def way_status(way: str) -> str:
-    """The status that the client gets of a page that comes so."""
-    return {"partial": "206"}.get(way, way[-3:] if way.startswith("status") else "302")
 
 
 def cells(ways: list[str], places: dict[str, str]) -> Iterator[tuple[str, str]]:
