@@ -152,6 +152,8 @@ class _Missing(StrictUndefined):
         name = self._undefined_name
         if self._undefined_hint:
             return self._undefined_hint
+        if not isinstance(name, str):
+            return "a list has no element there"
         if self._undefined_obj is missing and name in NEEDS:
             return f"the template asks for {name!r}, which is not among the needs of the slot"
         if isinstance(self._undefined_obj, dict):

@@ -231,9 +231,8 @@ def _joined(values: Iterable[Any], meter: Meter) -> Markup:
     """All of them, escaped where they are no markup."""
     parts = []
     letters = 0
-    for value in values:
-        if isinstance(value, Undefined):
-            str(value)  # raises
+    for given in values:
+        value = str(given) if isinstance(given, Undefined) else given  # raises, but for `x if y` without else
         if not isinstance(value, str | int | float):
             raise SecurityError(f"expected a text or a number, got {_kind(value)}")
         meter.weigh(value)
@@ -318,7 +317,7 @@ def _finalize(context: Context, value: Any) -> Any:
         meter.write(24)
         return value
     if isinstance(value, Undefined):
-        str(value)  # raises
+        return str(value)  # raises, but for `x if y` without else, which is nothing
     raise SecurityError(f"expected a text or a number to write, got {_kind(value)}")
 
 

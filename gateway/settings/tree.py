@@ -137,7 +137,7 @@ def _of_routes(settings: Settings) -> Iterator[Contradiction]:
 
 def _of_slots(settings: Settings) -> Iterator[Contradiction]:
     if settings.slots and not settings.templates.directory:
-        yield Contradiction(("templates", "directory"), "", other=("slots",))
+        yield Contradiction(("templates", "directory"), "")
     for name, slot in settings.slots.items():
         path = ("slots", name)
         if not slot.template:
