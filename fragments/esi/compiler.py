@@ -193,15 +193,24 @@ class Compiler:
                 parts.append(octets := part.encode("utf-8", "surrogateescape"))
                 self._pass(octets)
                 continue
-            here = Context.SCRIPT if self._place.in_script else self.context
+            here = self._context_here()
             if here is not context and parts:
                 steps.append(_write(parts, context))
                 parts = []
             context = here
             parts.append(part)
+            self._place.pass_unknown()
         if parts:
             steps.append(_write(parts, context))
         return tuple(steps)
+
+    def _context_here(self) -> Context:
+        """How request text is escaped where we are."""
+        if self.context is not Context.HTML:
+            return self.context
+        if self._place.in_script:
+            return Context.SCRIPT
+        return Context.URL if self._place.in_bare_value else Context.HTML  # no quotes: a blank would begin another attribute
 
     def _pass(self, data: bytes) -> None:
         """Text goes by: note where we are behind it."""

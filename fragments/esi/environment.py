@@ -17,6 +17,7 @@ __all__ = ["SECRET", "Environment"]
 SECRET = frozenset({"authorization", "proxy-authorization"})
 """Request fields that no page can read."""
 
+_TOKEN = re.compile(r"[!#$%&'+.^_`|~0-9a-z-]{1,256}")  # RFC 9110 §5.1, less "*": the name goes into Vary
 _VERSION = re.compile(r"(?:MSIE |Mozilla/|Version/)(\d+(?:\.\d+)*)")
 _AGENT_READ = 1_024
 """Characters of User-Agent that are looked at."""
@@ -169,7 +170,7 @@ class Environment:
         return self._agents.get(key)
 
     def _field(self, name: str) -> Value:
-        if name in SECRET:
+        if name in SECRET or _TOKEN.fullmatch(name) is None:
             return None
         self.used.add(name)
         if name == "cookie" and self.allowed_cookies is not None:

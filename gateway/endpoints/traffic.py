@@ -25,7 +25,7 @@ from gateway.semantics.message import Fields, Request, first
 from gateway.telemetry.account import Account
 from gateway.telemetry.traces import Trace, Traces, encode_includes, shown_target
 
-__all__ = ["Traffic"]
+__all__ = ["Traffic", "request_of"]
 
 logger = logging.getLogger(__name__)
 

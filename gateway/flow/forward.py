@@ -220,7 +220,7 @@ class Forwarder:
                 raise
         elif visit.route.esi.strip and visit.route.esi.suits(first(response.fields, b"content-type")):
             strip_markup(response, lambda raw: self.on_page(None, raw))
-        if inclusion is not None and inclusion.ttl is not None:
+        if inclusion is not None and inclusion.ttl is not None and response.status in (200, 203, 204):
             personal = any(name in (b"cookie", b"authorization") for name, _ in request.fields)
             response.fields = with_lifetime(response.fields, inclusion.ttl, personal=personal)
         skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
@@ -250,6 +250,8 @@ class Forwarder:
     def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
         policy = visit.route.policy
         fields = stored_fields(response.fields, terms, policy.tag_fields, format_date(response.response_time))
+        if not visit.route.esi.applies(response.status, response.fields):
+            fields = visit.route.esi.conceal(fields)
         extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None
         if extent is not None:
             fields = [field for field in fields if field[0] != b"content-range"]
@@ -381,7 +383,7 @@ class Forwarder:
         update = [field for field in end_to_end(response.fields) if field[0] != b"age"]
         if first(update, b"date") is None:  # the stored one is that of the earlier response. RFC 9110 §6.6.1
             update.append((b"date", format_date(response.response_time)))
-        merged = merge_fields(entry.fields(), update)
+        merged = merge_fields(entry.fields(), update if entry.esi else visit.route.esi.conceal(update))
         terms = judge(
             b"GET",
             visit.key,

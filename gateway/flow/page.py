@@ -580,11 +580,11 @@ class Page:
         member = encode_member(self.server, reason, detail=detail)
         inclusion = visit.inclusion
         if not visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
-            return pass_on(visit.request, response, [*fields, (b"cache-status", member)], facts)
+            return pass_on(visit.request, response, [*visit.route.esi.conceal(fields), (b"cache-status", member)], facts)
         template = passing_template(response, fields, visit.route.compression)
         template.markup = visit.route.esi.has_markup(response.fields, forced=inclusion is not None and inclusion.esi)
         if response.body is None:
-            return self.weaver.head_only(template, facts, member)
+            return self.weaver.head_only(visit, template, facts, member)
         return await self.weaver.weave(visit, template, facts, member)
 
     # ------------------------------------------------------------------------------------------------ what they share

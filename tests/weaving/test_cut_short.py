@@ -41,8 +41,7 @@ def test_http_1_0_sees_a_reset(gateway, broken):
             client.unread += client.socket.recv(65_536)
         gate.set()
         with pytest.raises(ConnectionResetError):
-            while client.socket.recv(65_536):
-                pass
+            client.read_to_end()
 
 
 def test_gzip_ends_without_its_trailer(gateway, site, broken, ask):

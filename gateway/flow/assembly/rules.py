@@ -120,13 +120,20 @@ class EsiRules:
         """
         if self.mode == "off":
             return "esi.mode is off"
-        if not (self.has_markup(fields, forced=forced) or (self.nonce and _is_html(fields))):
+        if not (self.has_markup(fields, forced=forced) or (self.nonce and self.suits(first(fields, b"content-type")))):
             return 'the response has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
         if status < 200 or status in (204, 205, 206, 304):
             return f"a {status} has no whole page"
         if not self.suits(first(fields, b"content-type")):
             return "its type is none of esi.types"
         return ""
+
+    def conceal(self, fields: Fields) -> Fields:
+        """The header section of a response that is not assembled, without what stands for a nonce: whoever learns that could write scripts that run."""
+        mark = self.nonce
+        if not mark or not any(mark in value for _, value in fields):
+            return fields
+        return [(name, value.replace(b"'nonce-" + mark + b"'", b"").replace(mark, b"")) for name, value in fields]
 
     def has_markup(self, fields: Fields, *, forced: bool = False) -> bool:
         """Whether the page's ESI is run. Else only its nonce is made anew: what did not ask gains no power."""
@@ -135,11 +142,6 @@ class EsiRules:
     def applies(self, status: int, fields: Fields, *, forced: bool = False) -> bool:
         """Whether to assemble a response."""
         return self.mode != "off" and not self.why_not(status, fields, forced=forced)
-
-
-def _is_html(fields: Fields) -> bool:
-    """A page whose nonce must be made anew, marked up or not."""
-    return (first(fields, b"content-type") or b"").lower().startswith((b"text/html", b"application/xhtml+xml"))
 
 
 def asks_for_esi(fields: Fields) -> bool:

@@ -24,7 +24,7 @@ from gateway.flow.assembly.inclusion import GUEST, Destination, Inclusion, NotIn
 from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
 from gateway.flow.assembly.slots import SLOTS, Slots
 from gateway.flow.assembly.template import Template, template_of
-from gateway.flow.assembly.weaving import Weaving, make_nonce
+from gateway.flow.assembly.weaving import Weaving, make_nonce, prepare
 from gateway.flow.assembly.woven import head_block, whole_response
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
@@ -35,6 +35,7 @@ from gateway.telemetry.trace import TraceNode
 __all__ = ["Weaver"]
 
 _OURS = b"/_weft/"
+_GUEST = GUEST.encode("ascii")
 _SLOTS = SLOTS.decode("ascii")
 
 _NOWHERE: Key = (b"", b"", b"")
@@ -161,9 +162,8 @@ class Weaver:
 
     def _key_of(self, page: Entry, url: str) -> Key:
         """The primary key of an include at a fixed address of our own site; _NOWHERE when it is not such."""
-        scheme, host, target = page.key
         try:
-            place = find_destination(url, scheme, host, target, self.own_hosts, is_guest=page.route.startswith(GUEST))
+            place = self._destination(page.key, url)
         except NotIncluded:
             return _NOWHERE
         if self.slots is not None and not place.guest and place.target.startswith(SLOTS):
@@ -207,10 +207,11 @@ class Weaver:
             await weaving.aclose()
         return weaving.streamed(facts, member, self.clock())
 
-    def head_only(self, template: Template, facts: Facts, member: bytes) -> Response:
+    def head_only(self, visit: Visit, template: Template, facts: Facts, member: bytes) -> Response:
         """The answer to HEAD for a page that is not in memory: what can be said without it."""
-        block = head_block(template, b"private, no-store", frozenset(), [], self.clock()) + b"cache-status: %s\r\n" % member
-        return Response(template.status, block, None, facts)
+        mark, nonce = visit.route.esi.nonce, make_nonce(visit)
+        block = head_block(template, b"private, no-store", frozenset(), [], self.clock(), mark, nonce)
+        return Response(template.status, block + b"cache-status: %s\r\n" % member, None, facts)
 
     def foresee(self, visit: Visit) -> Foreseen | None:
         """Ask for what the page led to last time, while it is asked for itself; None when nothing is known, or too much is under way already."""
@@ -219,11 +220,14 @@ class Weaver:
         rules = visit.route.esi
         if not urls or rules.mode == "off" or depth >= rules.max_depth:
             return None
+        prepare(visit)
         deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
         gate, tasks = asyncio.Semaphore(rules.max_parallel), {}
         for url in urls:
             with suppress(UpstreamError):  # said where the page asks for it
                 foreseen = self.visit_of(visit, url, Inclusion(depth + 1, deadline))
+                assert visit.tally is not None
+                visit.tally.take(1)
                 foreseen.trace = None if visit.trace is None else TraceNode(url, "src")  # joins the tree when the page wants it
                 tasks[url] = asyncio.ensure_future(fetch_fragment(self.kitchen, foreseen, rules, gate))
         return Foreseen(tasks)
@@ -246,19 +250,31 @@ class Weaver:
             field for field in carried_fields(parent.request.fields, parent.route.esi, guest=place.guest) if field[0] not in named
         ]
         request = Request(
-            b"GET", place.target, place.host, [*carried, *fields], scheme=place.scheme, client=parent.request.client
+            b"GET",
+            place.target,
+            place.host,
+            [*carried, *fields],
+            scheme=place.scheme,
+            client="" if place.guest else parent.request.client,
         )
         target = route.query.apply(place.target) if route.query.changes else place.target
         visit = Visit(request, route, target, parent.started, parent.request_id)
         visit.inclusion = inclusion
-        visit.csrf = parent.csrf
         visit.tally = parent.tally
-        visit.set_cookies = parent.set_cookies
+        if place.guest:  # a key that no request of a client's can have, and nothing that a guest could learn of the visitor
+            visit.key = (place.scheme, _GUEST + place.host, target)
+        else:
+            visit.csrf = parent.csrf
+            visit.set_cookies = parent.set_cookies
         return visit
 
     def destination_of(self, parent: Visit, url: str) -> Destination:
         """Where an include of url leads. Raises NotIncluded."""
-        return find_destination(url, *parent.key, self.own_hosts, is_guest=parent.route.name.startswith(GUEST))
+        return self._destination(parent.key, url)
+
+    def _destination(self, key: Key, url: str) -> Destination:
+        scheme, host, target = key
+        return find_destination(url, scheme, host.removeprefix(_GUEST), target, self.own_hosts, is_guest=host.startswith(_GUEST))
 
     def slot_at(self, parent: Visit, url: str) -> Destination | None:
         """Where an include of url leads, when that is among our slots. Never raises."""

@@ -68,10 +68,7 @@ class Weaving:
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
         self.nonce = make_nonce(visit)
-        if visit.tally is None:
-            visit.tally = Tally(rules.max_includes)
-        if rules.csrf_cookie and visit.csrf is None:
-            visit.csrf = csrf_of(request, rules.csrf_cookie)
+        prepare(visit)
         environment = Environment(
             request.method.decode("latin-1"),
             request.host.decode("latin-1"),
@@ -86,9 +83,9 @@ class Weaving:
         self.assembler = Assembler(environment, lenient=rules.lenient, context=self.context, budget=rules.budget)
         self.outputs: list[Output] = []
         self.octets = 0  # drained so far
-        if visit.set_cookies is None:
-            visit.set_cookies = []
-        self.cookies = visit.set_cookies  # those of pages inside this one too
+        self.cookies: list[bytes] = (
+            visit.set_cookies if visit.set_cookies is not None else []
+        )  # those of pages inside this one too
         self._tasks: dict[asyncio.Task[Any], Hole | None] = {}
         self._waiting: list[Hole] = []
         self._gate: asyncio.Semaphore | None = None
@@ -445,7 +442,10 @@ class Weaving:
         if task is None:
             return None
         try:
-            return await task
+            async with asyncio.timeout(max(0.0, self._deadline_of(hole) - monotonic())):
+                return await task
+        except TimeoutError:
+            return Fetched(Fragment.failed("deadline"))
         except asyncio.CancelledError:
             task.cancel()
             raise
@@ -617,6 +617,17 @@ class _WovenBody:
         """Give up what is under way."""
         self._weaving.tell(self._facts)
         await self._weaving.aclose()
+
+
+def prepare(visit: Visit) -> None:
+    """What a page shares with all that it includes, made before the first of them is asked for."""
+    rules = visit.route.esi
+    if visit.tally is None:
+        visit.tally = Tally(rules.max_includes)
+    if visit.set_cookies is None:
+        visit.set_cookies = []
+    if rules.csrf_cookie and visit.csrf is None and visit.route.tells_client:  # a guest has no business with it
+        visit.csrf = csrf_of(visit.request, rules.csrf_cookie)
 
 
 def make_nonce(visit: Visit) -> bytes:

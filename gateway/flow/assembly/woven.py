@@ -40,7 +40,7 @@ __all__ = [
 _NOT_OF_THE_WHOLE = frozenset(
     {
         b"etag", b"last-modified", b"expires", b"cache-control", b"age", b"date", b"accept-ranges", b"content-md5", b"content-digest",
-        b"repr-digest", b"digest", b"vary", b"content-encoding", b"pragma", b"cdn-cache-control", b"cache-status",
+        b"repr-digest", b"digest", b"vary", b"content-encoding", b"pragma", b"x-accel-expires", b"edge-control", b"surrogate-control", b"no-vary-search", b"x-cache-control", b"cache-status",
     }
 )  # fmt: skip
 """Fields of the template that say nothing true of the page."""
@@ -140,7 +140,7 @@ def head_block(
     entry = template.entry
     base = entry.woven if entry is not None else None
     if base is None:
-        base = encode_block([field for field in template.fields if field[0] not in _NOT_OF_THE_WHOLE])
+        base = encode_block([field for field in template.fields if not _speaks_of_template(field[0])])
         if entry is not None:
             entry.woven = base
     names = set(vary)
@@ -152,6 +152,11 @@ def head_block(
     if mark:
         base = base.replace(mark, nonce)
     return base + lines + encode_block(extra)
+
+
+def _speaks_of_template(name: bytes) -> bool:
+    """A field that says nothing true of the page. Words to any cache count among these: they would go before our Cache-Control. RFC 9213 §2.1."""
+    return name in _NOT_OF_THE_WHOLE or name.endswith(b"-cache-control")
 
 
 def _conditional(request: Request, block: bytes, body: bytes, etag: bytes, facts: Facts, *, ranges: bool) -> Response | None:
