@@ -41,7 +41,7 @@ def test_http_1_0_sees_a_reset(gateway, broken):
             client.unread += client.socket.recv(65_536)
         gate.set()
         with pytest.raises(ConnectionResetError):
-            client.read_to_end()
+            client.socket.recv(65_536)
 
 
 def test_gzip_ends_without_its_trailer(gateway, site, broken, ask):
