@@ -28,7 +28,7 @@ _TAG = re.compile(rb"<(/?)([A-Za-z][^\s/>]*+)((?:[\s/]++|" + _ATTRIBUTE + rb")*+
 _NAME = re.compile(rb"[^\s/>]*+")
 _MAX_NAME = 64
 _SCRIPT = rb"<(/?)script(?=[\s/>])"
-_IN_SCRIPT = re.compile(rb"<!--|-->|" + _SCRIPT, re.IGNORECASE)
+_IN_SCRIPT = re.compile(rb"<!--|--!?>|<!\[CDATA\[|\]\]>|" + _SCRIPT, re.IGNORECASE)
 _IN_COMMENT = re.compile(rb"(--!?>)|" + _SCRIPT, re.IGNORECASE)
 _IN_RAW = {name: re.compile(rb"(</" + name.encode("ascii") + rb"(?=[\s/>]))|" + _SCRIPT, re.IGNORECASE) for name in _RAW}
 _IN_QUOTES = {quote: re.compile(rb"(" + quote + rb")|" + _SCRIPT, re.IGNORECASE) for quote in (b'"', b"'")}
@@ -49,6 +49,16 @@ class _State(Enum):
     BEFORE_VALUE = 10
     QUOTED = 11
     UNQUOTED = 12
+
+
+class _Escape(Enum):
+    """What is around us in a script, so that an end tag may not be one. §13.2.5.20, .27; in svg and math a script's content is markup."""
+
+    NONE = 1
+    ONCE = 2  # behind <!--
+    TWICE = 3  # and behind a further <script
+    HIDDEN = 4  # svg: in a comment
+    DATA = 5  # svg: in character data
 
 
 _TEXT_STATES = frozenset({_State.COMMENT, _State.RAW, _State.SCRIPT, _State.QUOTED})
@@ -89,7 +99,7 @@ class HtmlPlace:
         self._slash = False  # was the last thing in it
         self._quote = b""
         self._raw = ""
-        self._escape = 0  # in a script: 0; 1 behind <!--; 2 behind a further <script. §13.2.5.20, .27
+        self._escape = _Escape.NONE
         self._hint = False  # <script in what is text here
         self._open: dict[str, int] = {}  # elements of _NO_FLOW
         self._has_body = False
@@ -196,17 +206,22 @@ class HtmlPlace:
                 return _IN_QUOTES[self._quote]
 
     def _in_script_at(self, found: re.Match[bytes]) -> int:
-        match found[0]:
-            case b"<!--":
-                self._escape = self._escape or 1
+        is_foreign = not self._open.keys().isdisjoint(_SELF_CLOSING)
+        match found[0], self._escape:
+            case b"<!--", _Escape.NONE:
+                self._escape = _Escape.HIDDEN if is_foreign else _Escape.ONCE
                 return found.start() + 2  # <!--> ends at once what it begins
-            case b"-->":
-                self._escape = 0
-            case _ if not found[1]:
-                self._escape = 2 if self._escape else 0
-            case _ if self._escape == 2:
-                self._escape = 1
-            case _:
+            case b"<![CDATA[", _Escape.NONE if is_foreign:
+                self._escape = _Escape.DATA
+            case (b"-->", _Escape.ONCE | _Escape.TWICE | _Escape.HIDDEN) | (b"--!>", _Escape.HIDDEN) | (b"]]>", _Escape.DATA):
+                self._escape = _Escape.NONE
+            case _, _ if found[1] is None:
+                pass
+            case _, _Escape.ONCE if not found[1]:
+                self._escape = _Escape.TWICE
+            case _, _Escape.TWICE if found[1]:
+                self._escape = _Escape.ONCE
+            case _, _Escape.NONE | _Escape.ONCE if found[1]:
                 self._begin_tag(is_end=True)
                 self._name = b"script"
         return found.end()
@@ -274,7 +289,7 @@ class HtmlPlace:
                 if not self._open[name]:
                     del self._open[name]
         elif name == "script":
-            self._state, self._escape = _State.SCRIPT, 0
+            self._state, self._escape = _State.SCRIPT, _Escape.NONE
         elif name in _RAW:
             self._state, self._raw = _State.RAW, name
         elif name in _NO_FLOW:

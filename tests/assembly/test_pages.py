@@ -14,23 +14,7 @@ from tests.assembly.corpus_pages import CASES, Case, include, page, part
 from tests.assembly.site import Site, play_steps
 from tests.support.fakes import Visitor, request
 
-DEFECTS: dict[str, str] = {
-    **dict.fromkeys(
-        [
-            *(f"fragment-in-{coding}" for coding in ("gzip", "br", "zstd", "gzip-not-kept", "gzip-in-memory")),
-            "fragment-that-is-no-gzip",
-            "fragment-that-is-a-bomb",
-        ],
-        "compressed fragments are spliced in as they are",
-    ),
-    "guest-page-is-relative-to-itself": "taken for the own site",
-    "cookies-from-by-an-absolute-url": "the prefix is compared with the reference, not with what it leads to",
-    "cookies-from-not-by-dots": "the prefix is compared with the reference, not with what it leads to",
-    "cookies-from-a-page-inside": "cookies of includes inside of included pages are lost",
-    "head": "the entity tag depends on the entrance",
-    "etag-stays-when-a-fragment-does": "the entity tag depends on the entrance",
-    "ttl-with-a-visitors-cookie": "ttl makes shared what a visitor's cookie was sent for",
-}
+DEFECTS: dict[str, str] = {}
 """What is known to be wrong, and why."""
 
 OF_THE_PLAIN_FORM = ("{etag}", "| Range:", "Content-Encoding", "Accept-Encoding", "page-in", "HEAD ", "416")

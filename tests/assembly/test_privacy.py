@@ -113,6 +113,7 @@ class Shop:
                                 + include("/my/varies-shared", "maxwait=10s alt='/my/varies' onerror=continue")),
             "/guests": page(include(f"http://{GUEST}/ad", "onerror=continue") + SAYS),
             f"http://{GUEST}/ad": part("ad"),
+            "/fresh": page("".join(include(f"/my/{kind}?$(QUERY_STRING{{r}})", "onerror=continue") for kind in PRIVATE)),
             "/segment": self.segment,
             "/public": self.public,
         }  # fmt: skip
@@ -128,6 +129,7 @@ class Canary:
         self.site = Site(self.shop.table(), **how)
         self.seen: Counter[str] = Counter()
         self.tags: dict[str, bytes] = {}
+        self.rounds = 0
 
     def next_request(self) -> tuple[str, str, str, Fields]:
         """A visitor's number (or none), his segment, an address, and fields."""
@@ -135,7 +137,9 @@ class Canary:
         number = random.randrange(VISITORS)
         own = "" if random.random() < 0.1 else f"v{number}"
         segment = SEGMENTS[number % 3] if own else "none"
-        url = random.choice([url for url in self.site.table if url.startswith("/")] + ["/flat", "/says", "/hello", "/nested"])
+        url = random.choice(
+            [url for url in self.site.table if url.startswith("/")] + ["/flat", "/says", "/hello", "/nested", "/fresh", "/fresh"]
+        )
         fields: Fields = [(b"cookie", f"id={own}; seg={segment}".encode())] if own else []
         for chance, field in (
             (0.3, (b"accept-encoding", b"gzip")),
@@ -147,11 +151,14 @@ class Canary:
                 fields.append(field)
         if url.startswith("/segment"):
             url = f"/segment?s={segment}"
+        elif url in ("/fresh", "/my/varies", "/hello"):  # nothing is known of it yet, and others come for it in the same moment
+            url += f"?r={self.rounds}"
         return own, segment, url, fields
 
     async def round(self) -> None:
         """Some visitors at once, one or two of whom leave; then time passes, and something is purged."""
         random, stage = self.random, self.site.stage
+        self.rounds += 1
         waiting: list[tuple[str, str, str, Visitor]] = []
         for _ in range(TOGETHER):
             own, segment, url, fields = self.next_request()
