@@ -73,8 +73,12 @@ def _include(gateway: Gateway, parent: Visit, node: TraceNode, depth: int, memor
         "now": "",
         "includes": [],
     }
-    if gateway.page.weaver.slot_at(parent, node.url) is not None:
-        return about | {"goes": "to a slot of this gateway", "now": "it is made or kept here, and nothing is asked for"}
+    weaver = gateway.page.weaver
+    if weaver.slots is not None and (place := weaver.slot_at(parent, node.url)) is not None:
+        slot = weaver.slots.find(place.target)
+        if slot is None:
+            return about | {"goes": "nowhere: the gateway has no slot of this name"}
+        return about | {"goes": f"to slot {slot.name} of this gateway, without a request", "now": "is kept or made anew here"}
     try:
         visit = gateway.page.weaver.visit_of(parent, node.url, Inclusion(depth, monotonic()))
     except UpstreamError as error:
