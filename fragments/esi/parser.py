@@ -29,12 +29,13 @@ MAX_OPEN_INCLUDES = 4
 
 
 class ParseLimits(NamedTuple):
-    """max_tag_bytes in octets; max_depth in elements inside each other, includes not counted."""
+    """max_tag_bytes, max_element_bytes (an outermost one, with its content) in octets; max_depth in elements inside each other, includes not counted."""
 
     max_tag_bytes: int = 32_768
     max_depth: int = 32
     max_problems: int = 100
     max_attributes: int = 64
+    max_element_bytes: int = 4 * 2**20
 
 
 DEFAULT_LIMITS = ParseLimits()
@@ -46,7 +47,7 @@ class Parser:
     problems    what is wrong so far, in the order in which it was met
     """
 
-    __slots__ = ("_after_void", "_depth", "_includes", "_lexer", "_limits", "_problems", "_stack", "problems")
+    __slots__ = ("_after_void", "_depth", "_includes", "_lexer", "_limits", "_problems", "_stack", "_too_long", "problems")
 
     def __init__(self, *, limits: ParseLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -57,6 +58,7 @@ class Parser:
         self._depth = 0
         self._includes = 0
         self._after_void: str | None = None
+        self._too_long = False  # the outermost element is, and the rest of it is left out
 
     @property
     def found(self) -> int:
@@ -100,8 +102,8 @@ class Parser:
         if self._after_void is not None and token.data.strip():
             self._after_void = None
         if top.element is None or top.element.children is None:
-            if top.name != "remove":
-                top.add_text(token)
+            if top.name != "remove" and not self._drops(token.start + len(token.data)):
+                self._stack[-1].add_text(token)
         elif not top.has_warned and token.data.strip():
             top.has_warned = True
             assert top.tag is not None
@@ -109,6 +111,28 @@ class Parser:
             self._report(
                 "misplaced-text", f"only {wanted} count in <esi:{top.name}>: the text in it is ignored", top.tag, WARNING
             )
+
+    def _drops(self, end: int) -> bool:
+        """Whether content up to end is left out: its element has become longer than what may be held back.
+
+        Not shown instead, as if the element had ended: it may be for some visitors only.
+        """
+        if len(self._stack) == 1:
+            self._too_long = False
+            return False
+        outermost = self._stack[1].tag
+        assert outermost is not None
+        if self._too_long or end - outermost.place.offset <= self._limits.max_element_bytes:
+            return self._too_long
+        while self._includes:  # these have no content, as it seems
+            self._settle(next(index for index, each in enumerate(self._stack) if each.name == "include"))
+        if len(self._stack) > 1:
+            self._too_long = True
+            limit = self._limits.max_element_bytes
+            self._report(
+                "element-too-long", f"<esi:{outermost.name}> holds more than {limit:,} octets: the rest is left out", outermost
+            )
+        return self._too_long
 
     # ── Start tags ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,11 +217,11 @@ class Parser:
             around = self._stack[-1].element
             is_complete |= around is not None and around.children is not None
         if is_complete and element.kind is not Kind.CONTAINER:
-            if not is_void and (node := void_node(tag)) is not None:
+            if not (is_void or self._drops(tag.end)) and (node := void_node(tag)) is not None:
                 self._stack[-1].add(node)
             self._end_void(tag)
             return
-        frame = Frame(tag.name, element, tag, is_void=is_void)
+        frame = Frame(tag.name, element, tag, is_void=is_void or self._drops(tag.end))
         if is_complete:
             self._finish(frame, tag.end)
             return

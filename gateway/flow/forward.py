@@ -27,7 +27,7 @@ from gateway.flow.asking import conditions_of, confirms, discard, is_part_of_pag
 from gateway.flow.assembly.inline_fragments import inline_entries
 from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
-from gateway.flow.assembly.template import compile_body
+from gateway.flow.assembly.template import COMPILED_AT_ONCE, compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
@@ -337,9 +337,10 @@ class Forwarder:
         )
         if filling.esi:
             entry.esi = True
-            entry.program = compile_body(body, first(fields, b"content-type"), markup=filling.markup)
-            entry.cost += entry.program.size
-            self.on_page(entry.program, 0)
+            if len(body) <= COMPILED_AT_ONCE or not filling.markup:
+                entry.program = compile_body(body, first(fields, b"content-type"), markup=filling.markup)
+                entry.cost += entry.program.size
+                self.on_page(entry.program, 0)
         elif visit.route.esi.suits(first(fields, b"content-type")) and (raw := count_markup(body)):
             self.on_page(None, raw)
         filling.entry = entry

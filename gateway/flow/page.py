@@ -25,7 +25,7 @@ from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError
 from gateway.flow.assembly.composite import piece_of_filling
 from gateway.flow.assembly.kitchen import Guests
-from gateway.flow.assembly.template import Template, compile_body, template_of
+from gateway.flow.assembly.template import Template, template_of
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
@@ -169,6 +169,8 @@ class Page:
     def _woven_now(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
         """A page whose template is in memory; None unless all of it is."""
         entry = decision.entry
+        if entry.program is None:
+            return None  # large, and not compiled yet
         facts, member = self._hit(visit, decision, now)
         response = self.weaver.now(visit, entry, now, facts, member)
         if response is not None:
@@ -465,11 +467,7 @@ class Page:
         return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, entry.fields(), forced=True)
 
     async def _woven(self, visit: Visit, entry: Entry, facts: Facts, member: bytes) -> Response:
-        program = entry.program
-        if program is None or (
-            program.is_text and visit.inclusion is not None and visit.inclusion.esi
-        ):  # asked for by an include only
-            program = compile_body(entry.body, first(entry.fields(), b"content-type"))
+        program = await self.weaver.program_of(entry, forced=visit.inclusion is not None and visit.inclusion.esi)
         template = template_of(entry, self.clock())
         template.program = program
         return await self.weaver.weave(visit, template, facts, member)

@@ -23,13 +23,13 @@ from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
 from gateway.flow.assembly.inclusion import GUEST, Destination, Inclusion, NotIncluded, carried_fields, find_destination
 from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
 from gateway.flow.assembly.slots import SLOTS, Slots
-from gateway.flow.assembly.template import Template, template_of
+from gateway.flow.assembly.template import COMPILED_AT_ONCE, Template, compile_body, template_of
 from gateway.flow.assembly.weaving import Weaving, make_nonce, prepare
 from gateway.flow.assembly.woven import head_block, whole_response
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Route, Routes
-from gateway.semantics.message import Fields, Request
+from gateway.semantics.message import Fields, Request, first
 from gateway.telemetry.trace import TraceNode
 
 __all__ = ["Weaver"]
@@ -74,6 +74,7 @@ class Weaver:
         self._shelf = shelf
         self._ledger = ledger
         self.grow = grow
+        self._compiling: dict[int, asyncio.Task[Program]] = {}
         self.slots: Slots | None = None  # fragments of our own
 
     # ---------------------------------------------------------------- from memory
@@ -174,6 +175,29 @@ class Weaver:
         return place.scheme, place.host, route.query.apply(place.target) if route.query.changes else place.target
 
     # ---------------------------------------------------------------- by asking
+
+    async def program_of(self, entry: Entry, *, forced: bool) -> Program:
+        """The page, compiled. forced: by an include that says dca="esi", of a page that nobody else runs. A long one is compiled by a thread, once."""
+        program: Program | None = entry.program
+        if program is not None and not (forced and program.is_text):
+            return program
+        content_type = first(entry.fields(), b"content-type")
+        if len(entry.body) <= COMPILED_AT_ONCE:
+            made = compile_body(entry.body, content_type)
+        else:
+            name = id(entry)
+            task = self._compiling.get(name)
+            if task is None:
+                task = asyncio.ensure_future(asyncio.to_thread(compile_body, entry.body, content_type))
+                self._compiling[name] = task
+                task.add_done_callback(lambda _: self._compiling.pop(name, None) and None)
+            made = await asyncio.shield(task)
+        if program is None and entry.program is None:
+            entry.program = made
+            self.note_page(made, 0)
+            if self.grow is not None:
+                self.grow(entry, made.size)
+        return made
 
     async def weave(self, visit: Visit, template: Template, facts: Facts, member: bytes) -> Response:
         """The page. Its body streams unless everything was at hand before its first octets were."""

@@ -47,7 +47,7 @@ from gateway.telemetry.trace import TraceNode
 if TYPE_CHECKING:
     from gateway.flow.assembly.weaver import Weaver
 
-__all__ = ["Weaving", "make_nonce"]
+__all__ = ["Weaving", "make_nonce", "prepare"]
 
 _BUFFERED = 1 << 20
 """Octets of a page that may wait behind an include before no more of the page is read."""
@@ -468,7 +468,7 @@ class Weaving:
             self.visit.csrf.is_used = True
         holes = self.assembler.holes
         pieces = [piece_of_fragment(hole.fragment, now) for hole in holes if hole.fragment is not None]
-        if any(hole.outcome not in ("src", "alt") for hole in holes):
+        if any(hole.outcome != "src" for hole in holes):
             pieces.append(UNKNOWN)  # something is missing, or stands in for it: not for keeps
         return whole_response(
             self.visit,
