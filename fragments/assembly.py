@@ -776,6 +776,8 @@ class Assembler:
 
     def _written(self, step: Write, thread: _Thread) -> bytes:
         context = step.context
+        if context is Context.TEXT:
+            context = self.context  # it may stand in a page of another kind
         if context is Context.HTML and thread.frames[-1].in_script:
             context = Context.SCRIPT
         return b"".join(

@@ -305,8 +305,6 @@ def escape(text: str, context: Context) -> str:
     if context is Context.JSON:
         return _NOT_FOR_JSON.sub(_four_digits, text)
     was_encoded = isinstance(text, Encoded)
-    if context is Context.URL and text and not text.strip("."):
-        return "%2E" * len(text)  # no step up or down in a path: nobody who resolves the reference here takes it for one
     if context is Context.URL:  # a % in what was encoded begins an octet: it would be encoded twice
         return quote(text, safe=":,@%" if was_encoded else ":,@", errors="surrogateescape")
     if context is Context.QUERY:

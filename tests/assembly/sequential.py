@@ -46,10 +46,9 @@ _places = st.integers(0, 9)
 
 
 def _node(inner: st.SearchStrategy[Nodes]) -> st.SearchStrategy[Any]:
+    own = inner.filter(lambda nodes: not nodes or any(node != ("break",) for node in nodes))  # else it may be none at all
     optional, required = st.sampled_from([False, False, True]), st.sampled_from([False, False, False, True])
-    include = st.tuples(
-        st.just("include"), _places, st.none() | _places, st.none() | inner, optional, required, st.none() | _names
-    )
+    include = st.tuples(st.just("include"), _places, st.none() | _places, st.none() | own, optional, required, st.none() | _names)
     return st.one_of(
         include,
         include,

@@ -221,12 +221,6 @@ def test_every_context_is_tested_above():
     assert len(Context) == 8
 
 
-@pytest.mark.parametrize(("text", "escaped"), [("..", "%2E%2E"), (".", "%2E"), ("a.b", "a.b"), ("", "")])
-def test_a_value_in_a_url_is_no_step_in_its_path(text, escaped):
-    """RFC 3986 §5.2.4."""
-    assert escape(Tainted(text), Context.URL) == escaped
-
-
 def test_a_path_of_the_request_never_names_a_host():
     assert escape(Tainted("//evil.test/a?b"), Context.PATH) == "/%2Fevil.test/a%3Fb"
 
