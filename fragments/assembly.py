@@ -639,8 +639,10 @@ class Assembler:
             names = around.names
             in_script = (around.in_script or hole.fetch.in_script) and self.context is Context.HTML
             context = Context.SCRIPT if in_script else self.context
-            program = self._compiled(fragment, context, names)
-            if program is None:
+            try:
+                program = self._compiled(fragment, context, names)
+            except EsiLimit as limit:
+                self._over_budget(thread, limit)
                 self.advance(thread)
                 return
             self.problems += [f"{hole.label}: line {problem.line}: {problem.message}" for problem in program.problems]
@@ -648,13 +650,9 @@ class Assembler:
             thread.frames.append(_Frame(program.steps, around, own))
         self.advance(thread)
 
-    def _compiled(self, fragment: Fragment, context: Context, names: _Names) -> Program | None:
-        """What an eval brought, as a program; None when the page can't afford that. Kept with the fragment: it is often the same for the next page."""
-        try:
-            self.spend(1 + len(fragment.body) // _OCTETS_PER_STEP)
-        except EsiLimit as limit:
-            self.problems.append(str(limit))
-            return None
+    def _compiled(self, fragment: Fragment, context: Context, names: _Names) -> Program:
+        """What an eval brought, as a program. Kept with the fragment: it is often the same for the next page. Raises EsiLimit."""
+        self.spend(1 + len(fragment.body) // _OCTETS_PER_STEP)
         known = (context, frozenset(names.functions))
         program = fragment.programs.get(known) if fragment.programs is not None else None
         if program is None:
