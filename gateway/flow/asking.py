@@ -12,12 +12,18 @@ from gateway.semantics.ranges import parse_range
 from gateway.semantics.structured import parse_strings
 from gateway.upstream.origin import OriginResponse
 
-__all__ = ["conditions_of", "confirms", "discard", "is_part_of_page", "tags_of"]
+__all__ = ["conditions_of", "confirms", "discard", "is_about_template", "is_part_of_page", "tags_of"]
 
 
 def is_part_of_page(visit: Visit, response: OriginResponse) -> bool:
     """A part of what is to be assembled: of no use to anybody. Asked for once more, whole; an origin that sends a part again is left to the rules of parts."""
     return not visit.whole and visit.route.esi.applies(200, response.fields)
+
+
+def is_about_template(visit: Visit, response: OriginResponse) -> bool:
+    """A 304 that answers the client's own condition with what the origin knows: the template, or the page before it was one."""
+    rules = visit.route.esi
+    return not visit.whole and rules.mode != "off" and rules.has_markup(response.fields)
 
 
 def confirms(response: OriginResponse, entry: Entry) -> bool:

@@ -23,7 +23,7 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
-from gateway.flow.asking import conditions_of, confirms, discard, is_part_of_page, tags_of
+from gateway.flow.asking import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
 from gateway.flow.assembly.inline_fragments import inline_entries
 from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
@@ -222,7 +222,7 @@ class Forwarder:
             strip_markup(response, lambda raw: self.on_page(None, raw))
         if inclusion is not None and inclusion.ttl is not None and response.status in (200, 203, 204):
             personal = any(name in (b"cookie", b"authorization") for name, _ in request.fields)
-            response.fields = with_lifetime(response.fields, inclusion.ttl, personal=personal)
+            response.fields = with_lifetime(response.fields, inclusion.ttl, visit.route.policy, personal=personal)
         skew = self.clock() - response.response_time  # one clock for everything that is compared with everything
         response.response_time += skew
         response.request_time += skew
@@ -468,6 +468,9 @@ class Forwarder:
         if request.method == b"GET" and response.status == 206 and is_part_of_page(visit, response):
             await discard(response)
             visit.whole = True
+            return await self.relay(visit, entry)
+        if request.method == b"GET" and response.status == 304 and is_about_template(visit, response):
+            visit.whole = True  # the client's condition was about the template, or about the page before it was one
             return await self.relay(visit, entry)
         if request.method not in SAFE and 200 <= response.status < 400:
             tags = tags_of(response.fields, visit.route.policy.tag_fields)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from urllib.parse import urljoin, urlsplit
 
+from fragments.esi.values import Context
 from gateway.errors import UpstreamError
 from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.message import Fields
@@ -17,6 +18,7 @@ __all__ = ["GUEST", "Destination", "Inclusion", "NotIncluded", "Tally", "carried
 
 GUEST = "guest:"
 """What the names of routes to foreign hosts begin with; no route of the site's has a colon."""
+_FOR_ONE_HOST = frozenset({b"cookie", b"authorization"})
 _MAX_URL = 8_192
 
 
@@ -53,18 +55,27 @@ class Inclusion:
     esi         process it though its response does not ask for that
     ttl         seconds for which it may be kept where its response does not forbid that; None: as the response says
     no_store    ask for it in any case, and keep nothing
+    context     how request text is escaped where it will stand
     """
 
-    __slots__ = ("deadline", "depth", "esi", "no_store", "ttl")
+    __slots__ = ("context", "deadline", "depth", "esi", "no_store", "ttl")
 
     def __init__(
-        self, depth: int, deadline: float, *, esi: bool = False, ttl: float | None = None, no_store: bool = False
+        self,
+        depth: int,
+        deadline: float,
+        *,
+        esi: bool = False,
+        ttl: float | None = None,
+        no_store: bool = False,
+        context: Context = Context.HTML,
     ) -> None:
         self.depth = depth
         self.deadline = deadline
         self.esi = esi
         self.ttl = ttl
         self.no_store = no_store
+        self.context = context
 
 
 class Destination:
@@ -113,9 +124,11 @@ def find_destination(
     return Destination(parts.scheme.encode("ascii"), name, found_target, guest=True)
 
 
-def carried_fields(fields: Fields, rules: EsiRules, *, guest: bool) -> Fields:
-    """What of the visitor's header section goes along."""
+def carried_fields(fields: Fields, rules: EsiRules, *, guest: bool, same_host: bool) -> Fields:
+    """What of the visitor's header section goes along. Cookies and credentials are for the host that they were sent to: same_host."""
     allowed = rules.guest_fields if guest else rules.request_fields
+    if not same_host:
+        allowed -= _FOR_ONE_HOST
     return [field for field in fields if field[0] in allowed]
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from gateway.cache.freshness import CachePolicy
+from gateway.cache.targeted import governing_directives
 from gateway.errors import UpstreamMalformed
 from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.decoding import Decoder, DecodingError, TooLarge, decoder_for
 from gateway.semantics.message import Fields, first, joined
 from gateway.upstream.origin import OriginBody, OriginResponse
 
-__all__ = ["make_readable", "with_lifetime"]
+__all__ = ["OURS", "make_readable", "with_lifetime"]
 
+_FORBID = frozenset({"private", "no-store", "no-cache"})
+OURS = b"weft-cache-control"
+"""Our own targeted field. RFC 9213."""
 _OF_THE_CODED_FORM = frozenset({b"content-encoding", b"content-length", b"content-md5", b"content-digest"})
 
 
@@ -61,15 +66,14 @@ def make_readable(response: OriginResponse, rules: EsiRules) -> None:
     response.fields = [field for field in response.fields if field[0] not in _OF_THE_CODED_FORM]
 
 
-def with_lifetime(fields: Fields, ttl: float, *, personal: bool) -> Fields:
-    """fields with the lifetime that the include gives, unless they forbid keeping or are for one visitor.
+def with_lifetime(fields: Fields, ttl: float, policy: CachePolicy, *, personal: bool) -> Fields:
+    """fields with the lifetime that the include gives, unless they forbid keeping or are for one visitor. A word to us alone: browsers hear what the fragment says.
 
     personal: the request carried a cookie or credentials. Then only a lifetime of its own says that a response is for all; ttl may replace that one.
     """
-    control = (joined(fields, b"cache-control") or b"").lower()
-    if first(fields, b"set-cookie") is not None or any(word in control for word in (b"private", b"no-store", b"no-cache")):
+    said = governing_directives(fields, policy.targeted_fields, surrogate_control=policy.surrogate_control)
+    if first(fields, b"set-cookie") is not None or said.flags & _FORBID:
         return fields
-    if personal and not (b"max-age" in control or b"s-maxage" in control or first(fields, b"expires") is not None):
+    if personal and not (said.numbers or first(fields, b"expires") is not None):
         return fields
-    kept = [field for field in fields if field[0] not in (b"cache-control", b"expires", b"pragma")]
-    return [*kept, (b"cache-control", b"max-age=%d" % ttl)]
+    return [*[field for field in fields if field[0] != OURS], (OURS, b"max-age=%d" % ttl)]

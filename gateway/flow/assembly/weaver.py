@@ -7,7 +7,7 @@ weave   otherwise. A head goes out with the first octets that are ready
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -256,8 +256,10 @@ class Weaver:
                 tasks[url] = asyncio.ensure_future(fetch_fragment(self.kitchen, foreseen, rules, gate))
         return Foreseen(tasks)
 
-    def visit_of(self, parent: Visit, url: str, inclusion: Inclusion, *, fields: Fields = ()) -> Visit:  # type: ignore[assignment]
-        """The visit that an include of url becomes. fields: the page's own request fields. Raises UpstreamError when it may not be asked for."""
+    def visit_of(
+        self, parent: Visit, url: str, inclusion: Inclusion, *, fields: Fields | None = None, instead: Collection[str] = ()
+    ) -> Visit:
+        """The visit that an include of url becomes. fields: the page's own request fields; instead: those of the client's that they replace. Raises UpstreamError when it may not be asked for."""
         place = self.destination_of(parent, url)
         if place.guest:
             if self.guests is None:
@@ -269,15 +271,14 @@ class Weaver:
                 raise NotIncluded("the gateway has no such fragment", "no_such_fragment")
         if route is None:
             raise NotIncluded("no route takes this host and path", "no_route")
-        named = {name for name, _ in fields}
-        carried = [
-            field for field in carried_fields(parent.request.fields, parent.route.esi, guest=place.guest) if field[0] not in named
-        ]
+        parents, rules = parent.request, parent.route.esi
+        carried = carried_fields(parents.fields, rules, guest=place.guest, same_host=place.host == parents.host)
+        carried = [field for field in carried if field[0].decode("latin-1") not in instead]
         request = Request(
             b"GET",
             place.target,
             place.host,
-            [*carried, *fields],
+            [*carried, *(fields or [])],
             scheme=place.scheme,
             client="" if place.guest else parent.request.client,
         )

@@ -67,6 +67,8 @@ class Weaving:
         self.deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
+        if visit.inclusion is not None and self.context is Context.TEXT:
+            self.context = visit.inclusion.context  # where it will stand
         self.nonce = make_nonce(visit)
         prepare(visit)
         environment = Environment(
@@ -251,7 +253,7 @@ class Weaving:
             return None
         try:
             self._admit_slot(hole)
-            fields = carried_fields(self.visit.request.fields, self.rules, guest=False)
+            fields = carried_fields(self.visit.request.fields, self.rules, guest=False, same_host=True)
             entry = slots.answer(place, fields, now, anew=hole.fetch.no_store)
         except (NotIncluded, SlotFailed) as error:
             self.assembler.problems.append(f"{hole.label}: {error}")
@@ -369,7 +371,9 @@ class Weaving:
         if hole.stage == "src" and id(hole) not in self._limits and self.visit.tally is not None:
             self.visit.tally.take(1)
         deadline = self._deadline_of(hole)
-        inclusion = Inclusion(self.depth + 1, deadline, esi=fetch.esi, ttl=fetch.ttl, no_store=fetch.no_store)
+        inclusion = Inclusion(
+            self.depth + 1, deadline, esi=fetch.esi, ttl=fetch.ttl, no_store=fetch.no_store, context=self.context
+        )
         if not (fetch.set_fields or fetch.add_fields or fetch.drop_fields or fetch.method != "GET"):
             return self.weaver.visit_of(self.visit, hole.url, inclusion)
         return self._particular_visit(hole, inclusion)
@@ -396,7 +400,9 @@ class Weaving:
         for name, text in (*fetch.set_fields, *fetch.add_fields):
             value = self.assembler.plain_text(text, hole).encode("utf-8", "surrogateescape")
             fields.append((name.encode("ascii"), bytes(octet for octet in value if octet >= 0x20 and octet != 0x7F).strip()))
-        visit = self.weaver.visit_of(self.visit, hole.url, inclusion, fields=fields)
+        visit = self.weaver.visit_of(
+            self.visit, hole.url, inclusion, fields=fields, instead={name for name, _ in fetch.set_fields}
+        )
         request = visit.request
         if fetch.drop_fields:
             dropped = {name.encode("ascii") for name in fetch.drop_fields}
@@ -571,6 +577,8 @@ class Weaving:
 
     async def aclose(self) -> None:
         """Nobody wants the rest."""
+        if self.visit.foreseen is not None:
+            self.visit.foreseen.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
