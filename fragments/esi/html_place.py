@@ -3,7 +3,8 @@
 Enough to escape request text rightly, and to know where elements may stand, so that a piece of the page may follow later. The states are those of
 the HTML Standard's tokenizer (§13.2.5) as far as they tell a script from other text. Where its tree construction would have a say (what is inside of
 svg, math, or an element that is text or not, depending on where it stands), and inside of what is only text here (a comment, an attribute's value:
-srcdoc), `<script` counts as the beginning of a script: text that is escaped for a script does no harm elsewhere, the other way round it does.
+srcdoc), `<script` counts as the beginning of a script: text that is escaped for a script does no harm elsewhere, the other way round it does. One thing is not seen:
+a script in svg whose text has a tag with `</script` in an attribute.
 """
 
 from __future__ import annotations
@@ -61,6 +62,19 @@ class _Escape(Enum):
     DATA = 5  # svg: in character data
 
 
+_VALUE_STATES = frozenset({_State.BEFORE_VALUE, _State.UNQUOTED, _State.QUOTED})
+_BARE_STATES = frozenset(
+    {
+        _State.TAG_NAME,
+        _State.BEFORE_ATTRIBUTE,
+        _State.ATTRIBUTE,
+        _State.AFTER_ATTRIBUTE,
+        _State.BEFORE_VALUE,
+        _State.UNQUOTED,
+    }
+)
+_CODE = (b"on", b"srcdoc")
+"""How names of attributes begin that hold code, or a page."""
 _TEXT_STATES = frozenset({_State.COMMENT, _State.RAW, _State.SCRIPT, _State.QUOTED})
 
 _NEXT = {
@@ -77,6 +91,7 @@ class HtmlPlace:
     """Fed with a page's text, it knows where the next octet stands."""
 
     __slots__ = (
+        "_attribute",
         "_escape",
         "_has_body",
         "_hint",
@@ -95,6 +110,7 @@ class HtmlPlace:
         self._state = _State.TEXT
         self._tail = b""  # octets that may be the beginning of a marker
         self._name = b""  # of the tag that is being read
+        self._attribute = b""  # of the attribute
         self._is_end = False
         self._slash = False  # was the last thing in it
         self._quote = b""
@@ -107,7 +123,9 @@ class HtmlPlace:
 
     @property
     def in_script(self) -> bool:
-        """Text here is JavaScript, or might be."""
+        """Text here is JavaScript, or might be; or it is decoded as an attribute's value and then read once more."""
+        if self._state in _VALUE_STATES and self._attribute.lower().startswith(_CODE):
+            return True
         return self._state is _State.SCRIPT or self._hint
 
     @property
@@ -117,8 +135,8 @@ class HtmlPlace:
 
     @property
     def in_bare_value(self) -> bool:
-        """In an attribute's value that stands without quotes."""
-        return self._state in (_State.BEFORE_VALUE, _State.UNQUOTED)
+        """In a tag, outside of quotes: a blank or a sign of equality would begin something else."""
+        return self._state in _BARE_STATES
 
     def pass_unknown(self) -> None:
         """Something is written here of which only the escaping is known."""
@@ -250,6 +268,8 @@ class HtmlPlace:
         stretch = text[at : ending.start() if ending is not None else len(text)]
         if stretch and state in (_State.BEFORE_ATTRIBUTE, _State.AFTER_ATTRIBUTE):
             self._slash = stretch.endswith(b"/")
+        elif state is _State.ATTRIBUTE:
+            self._attribute = (self._attribute + stretch)[:_MAX_NAME]
         if ending is None:
             return len(text)
         return self._at_sign(state, ending[0], ending.start())
@@ -261,7 +281,7 @@ class HtmlPlace:
             return at + 1
         match state:
             case _State.BEFORE_ATTRIBUTE:  # a name begins, also with =
-                self._state, self._slash = _State.ATTRIBUTE, False
+                self._state, self._slash, self._attribute = _State.ATTRIBUTE, False, sign
                 return at + 1
             case _State.ATTRIBUTE | _State.AFTER_ATTRIBUTE:
                 if sign == b"=":
