@@ -152,7 +152,7 @@ def fragment_reasons() -> set[str]:
     """Why an include may bring nothing, beside what can happen to any exchange."""
     found = assigned("gateway/flow/assembly/weaving.py", "broken")
     place = {"NotIncluded": 1, "failed": 0, "fail": 1, "append": 0, "_over_budget": 9}
-    for folder, package in (("flow/assembly", "gateway"), ("assembly.py", "fragments")):
+    for folder, package in (("flow/assembly", "gateway"), ("assembly", "fragments")):
         for name, call in calls(folder, package=package):
             if name in place and len(call.args) > place[name]:
                 argument = call.args[place[name]]
@@ -245,7 +245,7 @@ def test_the_esi_page_has_every_reason_of_an_include_and_no_other():
 
 def test_the_esi_page_has_every_outcome_of_an_include_and_no_other():
     rungs = {"src", "alt", "fallback"}  # one that brought something is the outcome
-    assert words("docs/esi.md", "outcome") == rungs | assigned("fragments/assembly.py", "outcome")
+    assert words("docs/esi.md", "outcome") == rungs | assigned("fragments/assembly/assembler.py", "outcome")
 
 
 def test_the_esi_page_has_every_element_and_attribute_and_no_other():

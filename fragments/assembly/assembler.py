@@ -11,14 +11,26 @@ the route allows that → the section fails: an attempt gives way to its except,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import unquote
 
+from fragments.assembly.pieces import DEFAULT_BUDGET, Budget, Fragment, Hole, Output
+from fragments.assembly.stage import (
+    BadReferenceError,
+    Frame,
+    Item,
+    Names,
+    Returned,
+    Section,
+    Sink,
+    Thread,
+    Trial,
+    groups_of,
+    inline_at,
+    steps_in,
+)
 from fragments.esi.compiler import compile_page
 from fragments.esi.environment import Environment
 from fragments.esi.errors import EsiLimit
-from fragments.esi.expressions import Expression, match_groups
+from fragments.esi.expressions import Expression
 from fragments.esi.functions.builtin import size_of
 from fragments.esi.program import (
     Assign,
@@ -47,332 +59,18 @@ from fragments.esi.values import (
     escape,
     is_true,
     number_of,
-    subscript,
     text_of,
 )
 
-__all__ = ["DEFAULT_BUDGET", "Assembler", "Budget", "Fragment", "Hole", "Output"]
+__all__ = ["Assembler"]
 
 
-class Budget(NamedTuple):
-    """What one page may cost.
-
-    steps       of programs and expressions (a loop that appends a letter takes about five); some tens of ms, half a second for the worst page known
-    holes       includes and evals
-    octets      written by variables and loops, the page's own text outside loops apart
-    functions   calls inside each other
-    """
-
-    steps: int = 100_000
-    holes: int = 256  # Fastly, Akamai: 256 and less
-    octets: int = 8 * 2**20
-    functions: int = 32
-
-
-DEFAULT_BUDGET = Budget()
 _OCTETS_PER_STEP = 8
 """Of text that an eval brings: dense markup takes about 1.5 µs an octet to compile."""
 _PROGRAMS = 4
 
 _MAX_SECTIONS = 64
 """Attempts and elements' own bodies inside each other. Markup nests half as deep; inline fragments and evals bring more."""
-
-
-class Fragment:
-    """What came for a hole. reason: why nothing did; then body is empty. source: the caller's own."""
-
-    __slots__ = ("body", "programs", "reason", "source")
-
-    def __init__(self, body: bytes, source: Any = None, reason: str = "") -> None:
-        self.body = body
-        self.source = source
-        self.reason = reason
-        self.programs: dict[tuple[Context, frozenset[str]], Program] | None = None  # what evals made of it
-
-    @classmethod
-    def failed(cls, reason: str, source: Any = None) -> Fragment:
-        """Nothing came."""
-        return cls(b"", source, reason)
-
-
-Output: TypeAlias = "Static | bytes | Fragment"
-"""A piece of the page: the same for all, made for this request, or fetched."""
-
-
-class Hole:
-    """A place in the page whose content comes from elsewhere.
-
-    url         reference to ask for now, as the page has it
-    waits       it is an eval: what follows waits for it
-    stage       what is tried now: "src", "alt", "fallback"; "done"; "dropped" (its attempt failed)
-    outcome     what it came to: "src", "alt", "fallback", "nothing", "failed", "dropped"
-    reasons     why src and alt brought nothing
-    fragment    what came
-    note        the caller's own
-    """
-
-    __slots__ = (
-        "around",
-        "fetch",
-        "fragment",
-        "note",
-        "out",
-        "outcome",
-        "reasons",
-        "section",
-        "stage",
-        "thread",
-        "url",
-        "variables",
-        "waits",
-    )
-
-    def __init__(self, fetch: Fetch, url: str, thread: _Thread, *, waits: bool) -> None:
-        self.fetch = fetch
-        self.url = url
-        self.section = thread.section
-        self.thread = thread
-        self.around = thread.frames[-1]
-        self.variables = thread.variables
-        self.waits = waits
-        self.stage = "src"
-        self.outcome = ""
-        self.reasons: list[str] = []
-        self.fragment: Fragment | None = None
-        self.out: _Sink = []
-        self.note: Any = None
-
-    @property
-    def label(self) -> str:
-        """The reference as the page has it, its variables by their place only: what they came to may be a cookie's value."""
-        fetch = self.fetch
-        text = fetch.alt if fetch.alt is not None and "alt" in (self.stage, self.outcome) else fetch.src
-        return text.constant or "".join([part if isinstance(part, str) else "$(...)" for part in text.parts])
-
-    @property
-    def is_open(self) -> bool:
-        """It waits for a fragment."""
-        return self.stage in ("src", "alt")
-
-
-class _Section:
-    """A part of the page that stands or falls as one: the page, an attempt, an except, an element's own body.
-
-    open: threads that run in it, holes that are open, trials that are not settled. done: called once, with "" or why it failed.
-    """
-
-    __slots__ = ("depth", "done", "holes", "is_attempt", "open", "out", "parent", "sections", "state")
-
-    def __init__(
-        self, parent: _Section | None, done: Callable[[str], None], out: _Sink | None = None, *, is_attempt: bool = False
-    ) -> None:
-        self.parent = parent
-        self.done = done
-        self.out: _Sink = [] if out is None else out
-        self.is_attempt = is_attempt
-        self.open = 0
-        self.state = "open"
-        self.holes: list[Hole] = []
-        self.sections: list[_Section] = []
-        self.depth = 0
-        if parent is not None:
-            self.depth = parent.depth + 1
-            parent.sections.append(self)
-
-    def is_caught(self) -> bool:
-        """A failure in it is somebody's to handle: an attempt is around it."""
-        section: _Section | None = self
-        while section is not None:
-            if section.is_attempt:
-                return True
-            section = section.parent
-        return False
-
-
-class _Trial:
-    """A try, and its place in the output: the attempt's content, or that of except."""
-
-    __slots__ = ("_around", "_assembler", "_parent", "_ran", "_step", "_thread", "_variables", "out", "settled")
-
-    def __init__(self, assembler: Assembler, thread: _Thread, step: Attempt) -> None:
-        self._assembler = assembler
-        self._thread = thread
-        self._parent = thread.section
-        self._step = step
-        self._around = thread.frames[-1]
-        self._variables = thread.variables
-        self._ran: _Thread | None = None
-        self.out: _Sink = []
-        self.settled = False
-
-    def begin(self) -> None:
-        """Run the attempt."""
-        self._parent.open += 1
-        self._thread.waiting = self._step.blocks
-        self._run(_Section(self._parent, self._attempted, is_attempt=True), self._step.steps)
-
-    def _run(self, section: _Section, steps: Steps) -> None:
-        self._ran = _Thread(self._assembler, section, steps, self._variables, self._around)
-        self.out = section.out
-        section.open += 1
-        self._assembler.advance(self._ran)
-
-    def _attempted(self, reason: str) -> None:
-        if reason:
-            self._run(_Section(self._parent, self._excepted), self._step.otherwise)
-        else:
-            self._settle()
-
-    def _excepted(self, reason: str) -> None:
-        if reason:
-            self._assembler.fail(self._parent, reason)
-        else:
-            self._settle()
-
-    def _settle(self) -> None:
-        self.settled = True
-        if self._step.blocks:
-            assert self._ran is not None
-            self._thread.variables = self._ran.variables
-            self._thread.waiting = False
-            if self._ran.has_broken:
-                self._thread.leave_loop()
-            self._assembler.advance(self._thread)
-        self._assembler.settle_one(self._parent)
-
-
-_Item: TypeAlias = "Static | bytes | Fragment | Hole | _Trial"
-_Sink: TypeAlias = "list[_Item] | deque[_Item]"
-
-
-class _Names:
-    """What a stretch of text can call and include by name: that of its own page. What an eval brings sees the page's functions beside its own."""
-
-    __slots__ = ("functions", "inlines")
-
-    def __init__(self, functions: dict[str, Function], inlines: dict[str, InlineFragment]) -> None:
-        self.functions = functions
-        self.inlines = inlines
-
-
-class _Frame:
-    """Steps under way.
-
-    items       what a loop has still to go through
-    counted     its text may be written many times, so that it counts as written
-    in_script   what was compiled for HTML stands in a script here
-    """
-
-    __slots__ = ("counted", "in_script", "index", "item", "items", "names", "steps")
-
-    def __init__(self, steps: Steps, around: _Frame | None, names: _Names) -> None:
-        self.steps = steps
-        self.names = names
-        self.counted: bool = around is not None and around.counted
-        self.in_script: bool = around is not None and around.in_script
-        self.index = 0
-        self.item = ""
-        self.items: Any = None
-
-    def become_loop(self, item: str, items: Any) -> None:
-        """Go through the steps once for each of items; the first is still to come."""
-        self.item = item
-        self.items = items
-        self.counted = True
-        self.index = len(self.steps)
-
-    def become_inline(self, fetch: Fetch) -> None:
-        """Its steps are an inline fragment's, in the place of fetch."""
-        self.counted = True
-        self.in_script |= fetch.in_script
-
-
-class _Thread:
-    """One run through steps, with its variables. It is the Scope of the expressions in them.
-
-    around: the frame in whose place it runs. has_broken: it ended by a break, which leaves a loop around it.
-    """
-
-    __slots__ = (
-        "_assembler",
-        "base",
-        "frames",
-        "has_broken",
-        "is_call",
-        "now",
-        "random",
-        "running",
-        "section",
-        "variables",
-        "waiting",
-    )
-
-    def __init__(
-        self,
-        assembler: Assembler,
-        section: _Section,
-        steps: Steps,
-        variables: Mapping[str, Value],
-        around: _Frame,
-        *,
-        is_call: bool = False,
-    ) -> None:
-        self._assembler = assembler
-        self.section = section
-        self.base = _Frame(steps, around, around.names)
-        self.frames = [self.base]
-        self.variables = variables  # never changed, always replaced: who keeps a reference has a snapshot
-        self.waiting = False  # for an eval, or a try that assigns
-        self.running = False
-        self.has_broken = False
-        self.is_call = is_call
-        self.now = assembler.environment.now
-        self.random = assembler.environment.random
-
-    def enter(self, steps: Steps) -> _Frame:
-        """Go on with these steps, and then with what comes after."""
-        top = self.frames[-1]
-        self.frames.append(frame := _Frame(steps, top, top.names))
-        return frame
-
-    def leave_loop(self) -> None:
-        """A break: out of the innermost loop, or out of the thread when the loop is around it."""
-        frames = self.frames
-        while frames:
-            if frames.pop().items is not None:
-                return
-        self.has_broken = True
-
-    def variable(self, name: str) -> Value:
-        found = self.variables.get(name)
-        if found is not None or name in self.variables:
-            return found
-        return self._assembler.environment.variable(name)
-
-    def item(self, name: str, key: str) -> Value:
-        if name not in self.variables:
-            return self._assembler.environment.item(name, key)
-        return subscript(self.variables[name], key)
-
-    def call(self, name: str, arguments: list[Value]) -> Value:
-        return self._assembler.call(name, arguments, self)
-
-    def spend(self, steps: int) -> None:
-        self._assembler.spend(steps)
-
-    def assign(self, name: str, value: Value) -> None:
-        self.spend(1 + len(self.variables) // 8)
-        self.variables = {**self.variables, name: value}
-
-
-class _BadReferenceError(Exception):
-    """Text of the request would make another address of a reference than its author meant."""
-
-
-class _Returned(Exception):
-    def __init__(self, value: Value) -> None:
-        super().__init__()
-        self.value = value
 
 
 class Assembler:
@@ -409,12 +107,12 @@ class Assembler:
         self._exhausted = False
         self._depth = 0
         self._closed = False
-        self._out: deque[_Item] = deque()
+        self._out: deque[Item] = deque()
         self._needs: list[Hole] = []
         self._late: list[Hole] = []
-        self._root = _Section(None, self._end_page, self._out)
+        self._root = Section(None, self._end_page, self._out)
         self._root.open = 1
-        self._main = _Thread(self, self._root, (), {}, _Frame((), None, _Names(self.functions, self.inlines)))
+        self._main = Thread(self, self._root, (), {}, Frame((), None, Names(self.functions, self.inlines)))
 
     # ---------------------------------------------------------------- from outside
 
@@ -472,7 +170,7 @@ class Assembler:
                     out.extendleft(reversed(item.out))
                 elif item.fragment is not None:
                     ready.append(item.fragment)
-            elif isinstance(item, _Trial):
+            elif isinstance(item, Trial):
                 if not item.settled:
                     break
                 out.popleft()
@@ -538,21 +236,21 @@ class Assembler:
         if reason:
             self._out.clear()
 
-    def settle_one(self, section: _Section) -> None:
+    def settle_one(self, section: Section) -> None:
         """A thread, a hole or a trial of the section is over."""
         section.open -= 1
         if section.open == 0 and section.state == "open":
             section.state = "done"
             section.done("")
 
-    def fail(self, section: _Section, reason: str) -> None:
+    def fail(self, section: Section, reason: str) -> None:
         """Something in the section can't be had: none of it is wanted any more."""
         if section.state == "open":
             section.state = "failed"
             self._drop(section)
             section.done(reason)
 
-    def _drop(self, section: _Section) -> None:
+    def _drop(self, section: Section) -> None:
         for hole in section.holes:
             if hole.is_open:
                 self.dropped.append(hole)
@@ -574,10 +272,10 @@ class Assembler:
                 hole.url = self._text(fetch.alt, self._at(hole))
             except EsiLimit as limit:
                 hole.reasons.append(str(limit))
-            except _BadReferenceError:
+            except BadReferenceError:
                 hole.reasons.append("bad_url")
             else:
-                inline = _inline_at(hole.around, fetch, hole.url)
+                inline = inline_at(hole.around, fetch, hole.url)
                 if inline is None or hole.waits:
                     self._needs.append(hole)
                 elif not self._run_instead(hole, inline.steps, "alt"):
@@ -596,15 +294,15 @@ class Assembler:
             hole.reasons.append("too_deep")
             return False
         hole.stage = "fallback"
-        section = _Section(hole.section, lambda reason: self._after_instead(hole, section.out, outcome, reason))
+        section = Section(hole.section, lambda reason: self._after_instead(hole, section.out, outcome, reason))
         section.open += 1
-        thread = _Thread(self, section, steps, hole.variables, hole.around)
+        thread = Thread(self, section, steps, hole.variables, hole.around)
         if outcome == "alt":
             thread.base.become_inline(hole.fetch)
         self.advance(thread)
         return True
 
-    def _after_instead(self, hole: Hole, out: _Sink, outcome: str, reason: str) -> None:
+    def _after_instead(self, hole: Hole, out: Sink, outcome: str, reason: str) -> None:
         if reason:
             hole.reasons.append(reason)
             if outcome == "alt":
@@ -646,11 +344,11 @@ class Assembler:
                 self.advance(thread)
                 return
             self.problems += [f"{hole.label}: line {problem.line}: {problem.message}" for problem in program.problems]
-            own = _Names({**names.functions, **program.functions}, dict(program.inlines))
-            thread.frames.append(_Frame(program.steps, around, own))
+            own = Names({**names.functions, **program.functions}, dict(program.inlines))
+            thread.frames.append(Frame(program.steps, around, own))
         self.advance(thread)
 
-    def _compiled(self, fragment: Fragment, context: Context, names: _Names) -> Program:
+    def _compiled(self, fragment: Fragment, context: Context, names: Names) -> Program:
         """What an eval brought, as a program. Kept with the fragment: it is often the same for the next page. Raises EsiLimit."""
         self.spend(1 + len(fragment.body) // _OCTETS_PER_STEP)
         known = (context, frozenset(names.functions))
@@ -662,9 +360,9 @@ class Assembler:
             fragment.programs[known] = program
         return program
 
-    def _at(self, hole: Hole) -> _Thread:
+    def _at(self, hole: Hole) -> Thread:
         """The place of the hole, to evaluate something there: with the variables as they were."""
-        return _Thread(self, hole.section, (), hole.variables, hole.around)
+        return Thread(self, hole.section, (), hole.variables, hole.around)
 
     # ---------------------------------------------------------------- running
 
@@ -674,7 +372,7 @@ class Assembler:
         if self._steps_left < 0:
             raise EsiLimit(f"the page takes more than {self._budget.steps} steps")
 
-    def advance(self, thread: _Thread) -> None:
+    def advance(self, thread: Thread) -> None:
         """Run until the end, or until something has to come first."""
         if thread.running:
             return  # it will see by itself that nothing holds it up any more
@@ -704,7 +402,7 @@ class Assembler:
         if not frames and not thread.waiting and section.state == "open":
             self.settle_one(section)
 
-    def _over_budget(self, thread: _Thread, limit: EsiLimit) -> None:
+    def _over_budget(self, thread: Thread, limit: EsiLimit) -> None:
         """The section fails; a page that is lenient goes on with its plain text and plain includes."""
         if thread.is_call:
             raise limit
@@ -717,7 +415,7 @@ class Assembler:
         while any(frame.items is not None for frame in thread.frames):
             thread.frames.pop()
 
-    def _next_item(self, thread: _Thread, frame: _Frame) -> bool:
+    def _next_item(self, thread: Thread, frame: Frame) -> bool:
         try:
             value = next(frame.items)
         except StopIteration:
@@ -727,7 +425,7 @@ class Assembler:
         frame.index = 0
         return True
 
-    def _do(self, thread: _Thread, step: Step) -> None:
+    def _do(self, thread: Thread, step: Step) -> None:
         if self._exhausted:
             if isinstance(step, Static):
                 self._write(thread, step.data)
@@ -755,16 +453,16 @@ class Assembler:
             case Break():
                 thread.leave_loop()
             case Return():
-                raise _Returned(step.value.evaluate(thread))
+                raise Returned(step.value.evaluate(thread))
 
-    def _try(self, thread: _Thread, step: Attempt) -> None:
+    def _try(self, thread: Thread, step: Attempt) -> None:
         if thread.section.depth >= _MAX_SECTIONS:
             raise EsiLimit(f"more than {_MAX_SECTIONS} attempts inside each other")
-        trial = _Trial(self, thread, step)
+        trial = Trial(self, thread, step)
         thread.section.out.append(trial)
         trial.begin()
 
-    def _write(self, thread: _Thread, data: bytes) -> None:
+    def _write(self, thread: Thread, data: bytes) -> None:
         if not data:
             return
         self._octets_left -= len(data)
@@ -772,7 +470,7 @@ class Assembler:
             raise EsiLimit(f"variables and loops write more than {self._budget.octets} octets")
         thread.section.out.append(data)
 
-    def _written(self, step: Write, thread: _Thread) -> bytes:
+    def _written(self, step: Write, thread: Thread) -> bytes:
         context = step.context
         if context is Context.TEXT:
             context = self.context  # it may stand in a page of another kind
@@ -785,8 +483,8 @@ class Assembler:
             ]
         )
 
-    def _text(self, text: Text, thread: _Thread) -> str:
-        """A URL: request text in it is escaped for where it stands. Raises _BadReferenceError for one whose path such text leads elsewhere."""
+    def _text(self, text: Text, thread: Thread) -> str:
+        """A URL: request text in it is escaped for where it stands. Raises BadReferenceError for one whose path such text leads elsewhere."""
         if text.constant is not None:
             return text.constant
         made, own = [], []
@@ -796,8 +494,8 @@ class Assembler:
             made.append(escaped)
             own.append("x" if isinstance(value, Tainted | Encoded) else escaped)
         url = "".join(made)
-        if made != own and _steps_in(url) > _steps_in("".join(own)):
-            raise _BadReferenceError
+        if made != own and steps_in(url) > steps_in("".join(own)):
+            raise BadReferenceError
         return url
 
     def plain_text(self, text: Text, hole: Hole) -> str:
@@ -807,20 +505,20 @@ class Assembler:
         thread = self._at(hole)
         return "".join([part if isinstance(part, str) else self._said(part, thread) for part in text.parts])
 
-    def _said(self, expression: Expression, thread: _Thread) -> str:
+    def _said(self, expression: Expression, thread: Thread) -> str:
         """The text of its value. A long list costs what it takes to write it out."""
         value = expression.evaluate(thread)
         if not isinstance(value, str):
             self.spend(size_of(value) // 1024)
         return text_of(value)
 
-    def _open_hole(self, thread: _Thread, fetch: Fetch, *, waits: bool) -> None:
+    def _open_hole(self, thread: Thread, fetch: Fetch, *, waits: bool) -> None:
         reason = ""
         try:
             url = self._text(fetch.src, thread)
-        except _BadReferenceError:
+        except BadReferenceError:
             url, reason = "", "bad_url"
-        inline = _inline_at(thread.frames[-1], fetch, url)
+        inline = inline_at(thread.frames[-1], fetch, url)
         if inline is not None and not waits:
             self.spend(10)
             thread.enter(inline.steps).become_inline(fetch)
@@ -844,15 +542,15 @@ class Assembler:
         else:
             self._needs.append(hole)
 
-    def _choose(self, thread: _Thread, step: Branch) -> Steps:
+    def _choose(self, thread: Thread, step: Branch) -> Steps:
         for test, name, steps in step.whens:
             if is_true(test.evaluate(thread)):
                 if name is not None:
-                    thread.assign(name, _groups(test, thread))
+                    thread.assign(name, groups_of(test, thread))
                 return steps
         return step.otherwise
 
-    def _assign(self, thread: _Thread, step: Assign) -> None:
+    def _assign(self, thread: Thread, step: Assign) -> None:
         value = step.value.evaluate(thread)
         if step.key is None:
             thread.assign(step.name, value)
@@ -866,7 +564,7 @@ class Assembler:
             return
         thread.assign(step.name, bounded({**(held if isinstance(held, dict) else {}), text_of(key): value}))
 
-    def _loop(self, thread: _Thread, step: Loop) -> None:
+    def _loop(self, thread: Thread, step: Loop) -> None:
         collection = step.collection.evaluate(thread)
         items: list[Value]
         if isinstance(collection, dict):
@@ -878,39 +576,19 @@ class Assembler:
             items = [] if collection is None else [collection]
         thread.enter(step.steps).become_loop(step.item, iter(items))
 
-    def call(self, name: str, arguments: list[Value], caller: _Thread) -> Value:
+    def call(self, name: str, arguments: list[Value], caller: Thread) -> Value:
         """A function that the page defines; None when it returns nothing. Raises KeyError when there is none, EsiLimit."""
         around = caller.frames[-1]
         function = around.names.functions[name]
         if self._depth >= self._budget.functions:
             raise EsiLimit(f"more than {self._budget.functions} functions inside each other")
         self._depth += 1
-        section = _Section(None, lambda _: None)  # what it writes goes nowhere: its value is what it returns
+        section = Section(None, lambda _: None)  # what it writes goes nowhere: its value is what it returns
         section.open = 1
         try:
-            self.advance(_Thread(self, section, function.steps, {**caller.variables, "ARGS": arguments}, around, is_call=True))
-        except _Returned as returned:
+            self.advance(Thread(self, section, function.steps, {**caller.variables, "ARGS": arguments}, around, is_call=True))
+        except Returned as returned:
             return returned.value
         finally:
             self._depth -= 1
         return None
-
-
-def _steps_in(url: str) -> int:
-    """Segments `.` and `..` in the path of a reference, as origins may read it that undo percent-encoding first. RFC 3986 §3.3."""
-    path = unquote(url.partition("?")[0].partition("#")[0], errors="surrogateescape")
-    return sum(segment in (".", "..") for segment in path.replace("\\", "/").split("/"))
-
-
-def _inline_at(frame: _Frame, fetch: Fetch, url: str) -> InlineFragment | None:
-    """The inline fragment of that name, when it was defined above the element: so it makes no difference how much of the page is there."""
-    inline = frame.names.inlines.get(url)
-    return inline if inline is not None and inline.number < fetch.inlines_above else None
-
-
-def _groups(test: Expression, thread: _Thread) -> Value:
-    """What the last `matches` of a test found: the whole and its groups."""
-    if test.match is None:
-        return None
-    found = match_groups(test.match.pattern(thread), test.match.subject(thread), ignore_case=test.match.ignore_case)
-    return list(found) if found is not None else None
