@@ -181,13 +181,16 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,100}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,100}\.[0-9]{1,100}", re.ASCII)
 
 
+_NUMBERS_BEGIN = frozenset("+-.0123456789")
+
+
 def number_of(value: Value) -> int | float | None:
     """An integer, or text that is one (or a decimal), as a number; None for all else. Booleans are no numbers."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str):
+    if isinstance(value, str) and value[:1] in _NUMBERS_BEGIN:
         if _INTEGER.fullmatch(value):
             return int(value)
         if _DECIMAL.fullmatch(value):

@@ -25,7 +25,7 @@ from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError
 from gateway.flow.assembly.composite import piece_of_filling
 from gateway.flow.assembly.kitchen import Guests
-from gateway.flow.assembly.template import Template, template_of
+from gateway.flow.assembly.template import Template, is_page, template_of
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
@@ -275,7 +275,7 @@ class Page:
             if isinstance(decision, Reuse) and wants_part_of(decision.entry, request, now):
                 if decision.refresh:
                     self.forwarder.refresh(visit, decision.entry)
-                if self._is_page(visit, decision.entry):
+                if is_page(visit, decision.entry):
                     facts, member = self._hit(visit, decision, now)
                     return await self._woven(visit, decision.entry, facts, member)
                 await self.packing.pack(decision.entry, visit)
@@ -396,7 +396,7 @@ class Page:
             stored=facts.stored,
             collapsed=not own,
         )
-        if self._is_page(visit, entry):
+        if is_page(visit, entry):
             return await self._woven(visit, entry, facts, member)
         await self.packing.pack(entry, visit)
         return self._delivered(visit, entry, now, facts, member)
@@ -430,7 +430,7 @@ class Page:
             ttl=int(entry.fresh_until - now),
             detail=why.replace("_", "-"),
         )
-        if self._is_page(visit, entry):
+        if is_page(visit, entry):
             return await self._woven(visit, entry, facts, member)
         return self._delivered(visit, entry, now, facts, member)
 
@@ -457,14 +457,6 @@ class Page:
     def is_wanted(self, entry: Entry, now: float) -> bool:
         """Whether purges since the last look have left it alone."""
         return self.lookup.is_wanted(entry, now)
-
-    @staticmethod
-    def _is_page(visit: Visit, entry: Entry) -> bool:
-        """It is to be assembled: it asks for that, or the include that brings it does."""
-        if entry.esi:
-            return True
-        inclusion = visit.inclusion
-        return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, entry.fields(), forced=True)
 
     async def _woven(self, visit: Visit, entry: Entry, facts: Facts, member: bytes) -> Response:
         program = await self.weaver.program_of(entry, forced=visit.inclusion is not None and visit.inclusion.esi)

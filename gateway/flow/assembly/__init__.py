@@ -9,6 +9,8 @@ inline_fragments  what stands in a page and may be asked for by itself
 slots        fragments that the gateway makes itself
 kitchen      what assembly asks of the rest of the flow
 fetching     one include, whole or why not; and what a page led to last time
+sharing      what a page shares with all that it includes
+asking       from a hole to what fills it
 weaving      one page under way: what memory has, what must be fetched, what is ready
 csrf         a token for forms in pages that everybody shares
 late_patch   content that follows later in the same response

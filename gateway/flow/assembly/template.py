@@ -8,9 +8,10 @@ from fragments.esi.compiler import compile_page, context_of
 from fragments.esi.program import Program
 from gateway.cache.entry import Entry
 from gateway.flow.assembly.composite import Piece, piece_of
+from gateway.flow.recognise import Visit
 from gateway.semantics.message import Fields
 
-__all__ = ["COMPILED_AT_ONCE", "Template", "compile_body", "template_of"]
+__all__ = ["COMPILED_AT_ONCE", "Template", "compile_body", "is_page", "template_of"]
 
 
 COMPILED_AT_ONCE = 128 << 10
@@ -63,3 +64,11 @@ def template_of(entry: Entry, now: float) -> Template:
     return Template(
         entry.status, entry.fields(), piece_of(entry, now), program=entry.program, transform=entry.transform, entry=entry
     )
+
+
+def is_page(visit: Visit, entry: Entry) -> bool:
+    """Whether a stored response is to be assembled for visit: it asks for that, or the include that brings it does."""
+    if entry.esi:
+        return True
+    inclusion = visit.inclusion
+    return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, entry.fields(), forced=True)

@@ -22,9 +22,10 @@ from gateway.flow.assembly.composite import Piece, piece_of
 from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
 from gateway.flow.assembly.inclusion import GUEST, Destination, Inclusion, NotIncluded, carried_fields, find_destination
 from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
+from gateway.flow.assembly.sharing import make_nonce, prepare
 from gateway.flow.assembly.slots import SLOTS, Slots
 from gateway.flow.assembly.template import COMPILED_AT_ONCE, Template, compile_body, template_of
-from gateway.flow.assembly.weaving import Weaving, make_nonce, prepare
+from gateway.flow.assembly.weaving import Weaving
 from gateway.flow.assembly.woven import head_block, whole_response
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response

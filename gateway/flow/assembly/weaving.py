@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from random import random
-from secrets import token_hex, token_urlsafe
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,11 @@ from fragments.esi.program import Static
 from fragments.esi.values import Context
 from gateway.cache.entry import Entry
 from gateway.errors import UpstreamError, UpstreamTruncated
+from gateway.flow.assembly.asking import Asking
 from gateway.flow.assembly.composite import UNKNOWN
-from gateway.flow.assembly.csrf import csrf_of
-from gateway.flow.assembly.fetching import Fetched, fetch_fragment
-from gateway.flow.assembly.inclusion import Inclusion, NotIncluded, Tally, carried_fields
+from gateway.flow.assembly.inclusion import NotIncluded, carried_fields
 from gateway.flow.assembly.late_patch import LatePatch, may_patch
+from gateway.flow.assembly.sharing import make_nonce, prepare
 from gateway.flow.assembly.template import Template
 from gateway.flow.assembly.woven import (
     Loose,
@@ -41,13 +41,13 @@ from gateway.flow.assembly.woven import (
 )
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
-from gateway.semantics.message import Fields, first, values
+from gateway.semantics.message import Fields, first
 from gateway.telemetry.trace import TraceNode
 
 if TYPE_CHECKING:
     from gateway.flow.assembly.weaver import Weaver
 
-__all__ = ["Weaving", "make_nonce", "prepare"]
+__all__ = ["Weaving"]
 
 _BUFFERED = 1 << 20
 """Octets of a page that may wait behind an include before no more of the page is read."""
@@ -63,8 +63,6 @@ class Weaving:
         self.visit = visit
         self.template = template
         self.rules = rules
-        self.depth = visit.inclusion.depth if visit.inclusion is not None else 0
-        self.deadline = visit.inclusion.deadline if visit.inclusion is not None else monotonic() + rules.deadline
         content_type = (first(template.fields, b"content-type") or b"").decode("latin-1")
         self.context = context_of(content_type)
         if visit.inclusion is not None and self.context is Context.TEXT:
@@ -83,14 +81,12 @@ class Weaving:
             csrf_token=visit.csrf.token if visit.csrf is not None else "",
         )
         self.assembler = Assembler(environment, lenient=rules.lenient, context=self.context, budget=rules.budget)
+        self.asking = Asking(weaver, visit, self.assembler, self.context)
         self.outputs: list[Output] = []
-        self.octets = 0  # drained so far
-        self.cookies: list[bytes] = (
-            visit.set_cookies if visit.set_cookies is not None else []
-        )  # those of pages inside this one too
+        self.octets = 0  # drained so far, where that is of interest
+        self._counts = visit.inclusion is not None or bool(rules.cookies_from)
         self._tasks: dict[asyncio.Task[Any], Hole | None] = {}
         self._waiting: list[Hole] = []
-        self._gate: asyncio.Semaphore | None = None
         self._reader: AsyncIterator[bytes] | None = None
         self._parser: Parser | None = None
         self._compiler: Compiler | None = None
@@ -100,7 +96,6 @@ class Weaving:
         self._late_names: dict[int, bytes] = {}
         self._blocked: tuple[Hole, float] | None = None
         self._is_traced = visit.trace is not None
-        self._limits: dict[int, float] = {}
         self._told = False
         if visit.foreseen is not None:
             visit.foreseen.adopted = True
@@ -113,6 +108,7 @@ class Weaving:
         if self.template.program is not None:
             self.assembler.run(self.template.program)
             return
+        self.asking.streams = True
         self._parser = Parser()
         self._compiler = Compiler(self._parser, self.context)
         self._reader = self.template.chunks.__aiter__()
@@ -164,21 +160,14 @@ class Weaving:
         prefixes = self.rules.cookies_from
         if not prefixes or self.octets > _BUFFERED:
             return False  # a page that long goes out without them
-        return self._reader is not None or any(hole.is_open and self._may_set_cookie(hole) for hole in self.assembler.holes)
-
-    def _may_set_cookie(self, hole: Hole) -> bool:
-        """It is one of those paths of our own site, however the page spells it."""
-        try:
-            place = self.weaver.destination_of(self.visit, hole.url)
-        except NotIncluded:
-            return False
-        return not place.guest and place.target.startswith(self.rules.cookies_from)
+        return self._reader is not None or any(hole.is_open and self.asking.may_set_cookie(hole) for hole in self.assembler.holes)
 
     def _drain(self) -> None:
         ready = self.assembler.drain()
         if ready:
             self.outputs += ready
-            self.octets += sum([len(octets_of(output)) for output in ready])
+            if self._counts:
+                self.octets += sum([len(octets_of(output)) for output in ready])
         if self.assembler.is_drained:
             self._buffered = 0  # tags and what they held were counted too
 
@@ -210,7 +199,7 @@ class Weaving:
         if fetch.method != "GET" or fetch.no_store or fetch.entity is not None:
             return None
         try:
-            visit = self._visit(hole)
+            visit = self.asking.visit_for(hole)
         except (UpstreamError, EsiLimit):
             return None  # said where it is asked for
         entry = self.weaver.kitchen.fresh(visit, now)
@@ -227,7 +216,7 @@ class Weaving:
         return fragment
 
     def _nested_from_memory(self, hole: Hole, visit: Visit, entry: Entry, now: float) -> Fragment | None:
-        if entry.program is None or (entry.program.is_text and hole.fetch.esi) or self.depth + 1 > self.rules.max_depth:
+        if entry.program is None or (entry.program.is_text and hole.fetch.esi) or self.asking.depth + 1 > self.rules.max_depth:
             return None
         trace = self.visit.trace
         if trace is not None:
@@ -269,7 +258,7 @@ class Weaving:
     def _admit_slot(self, hole: Hole) -> None:
         """Raises NotIncluded where the page may not have a slot in this place."""
         fetch, tally = hole.fetch, self.visit.tally
-        if self.depth + 1 > self.rules.max_depth:
+        if self.asking.depth + 1 > self.rules.max_depth:
             raise NotIncluded(f"more than {self.rules.max_depth} includes inside each other", "too_deep")
         if hole.stage == "src" and tally is not None:
             tally.take(1)
@@ -293,11 +282,9 @@ class Weaving:
                     self.assembler.supply(hole, slot)
         for hole in self._waiting:
             if hole.is_open:
-                if self._gate is None:
-                    self._gate = asyncio.Semaphore(self.rules.max_parallel)
                 trace = self.visit.trace
                 hole.note = None if trace is None else trace.child(hole.url, hole.stage, hole.label)
-                self._tasks[asyncio.ensure_future(self._fetch(hole))] = hole
+                self._tasks[asyncio.ensure_future(self.asking.fetch(hole))] = hole
         self._waiting.clear()
         self._read_more()
 
@@ -364,104 +351,6 @@ class Weaving:
                     del self._tasks[task]
                     task.cancel()
 
-    def _visit(self, hole: Hole) -> Visit:
-        fetch = hole.fetch
-        if self.depth + 1 > self.rules.max_depth:
-            raise NotIncluded(f"more than {self.rules.max_depth} includes inside each other", "too_deep")
-        if hole.stage == "src" and id(hole) not in self._limits and self.visit.tally is not None:
-            self.visit.tally.take(1)
-        deadline = self._deadline_of(hole)
-        inclusion = Inclusion(
-            self.depth + 1, deadline, esi=fetch.esi, ttl=fetch.ttl, no_store=fetch.no_store, context=self.context
-        )
-        if not (fetch.set_fields or fetch.add_fields or fetch.drop_fields or fetch.method != "GET"):
-            return self.weaver.visit_of(self.visit, hole.url, inclusion)
-        return self._particular_visit(hole, inclusion)
-
-    def _deadline_of(self, hole: Hole) -> float:
-        """Monotonic seconds until which this rung of the hole may take.
-
-        A page that is still coming, or is read slowly, must not use up the time of what it includes further down. Where there is an alt, src gets half
-        of the time: else the one that hangs would leave none for the other.
-        """
-        now, fetch = monotonic(), hole.fetch
-        limit = self._limits.get(id(hole))
-        if limit is None:
-            streams = self._compiler is not None and self.visit.inclusion is None
-            limit = self._limits[id(hole)] = max(self.deadline, now + self.rules.deadline) if streams else self.deadline
-        if hole.stage == "src" and fetch.alt is not None:
-            limit = now + max(0.0, limit - now) / 2
-        return limit if fetch.maxwait is None else min(limit, now + fetch.maxwait)
-
-    def _particular_visit(self, hole: Hole, inclusion: Inclusion) -> Visit:
-        """With request fields of the page's own, or a POST."""
-        fetch = hole.fetch
-        fields: Fields = []
-        for name, text in (*fetch.set_fields, *fetch.add_fields):
-            value = self.assembler.plain_text(text, hole).encode("utf-8", "surrogateescape")
-            fields.append((name.encode("ascii"), bytes(octet for octet in value if octet >= 0x20 and octet != 0x7F).strip()))
-        visit = self.weaver.visit_of(
-            self.visit, hole.url, inclusion, fields=fields, instead={name for name, _ in fetch.set_fields}
-        )
-        request = visit.request
-        if fetch.drop_fields:
-            dropped = {name.encode("ascii") for name in fetch.drop_fields}
-            request.fields = [field for field in request.fields if field[0] not in dropped]
-        if fetch.method == "POST":
-            entity = self.assembler.plain_text(fetch.entity, hole) if fetch.entity is not None else ""
-            content = entity.encode("utf-8", "surrogateescape")
-            request.method, request.has_body, request.length, request.body = b"POST", True, len(content), _one(content)
-            if first(request.fields, b"content-type") is None:
-                request.fields.append((b"content-type", b"application/x-www-form-urlencoded"))
-        return visit
-
-    async def _fetch(self, hole: Hole) -> Fragment:
-        """One include, whole, or why not. Raises nothing but CancelledError."""
-        trace: TraceNode | None = hole.note
-        try:
-            fetched = await self._asked_before(hole) or await self._ask(hole, trace)
-        except UpstreamError as error:
-            fetched = Fetched(Fragment.failed(error.reason))
-        except EsiLimit:
-            fetched = Fetched(Fragment.failed("budget_spent"))
-        except asyncio.CancelledError:
-            if trace is not None:
-                trace.end("", 0, 0, "not_wanted")
-            raise
-        if self.rules.cookies_from and not fetched.fragment.reason and self._may_set_cookie(hole):
-            self.cookies += values(fetched.fields, b"set-cookie")
-        if trace is not None:
-            facts, fragment = fetched.facts, fetched.fragment
-            if fetched.trace is not None and fetched.trace is not trace:  # asked for before the page wanted it
-                trace.adopt(fetched.trace)
-            trace.end(facts.outcome if facts is not None else "", fetched.status, len(fragment.body), fragment.reason)
-            if facts is not None:
-                trace.tell(facts)
-        return fetched.fragment
-
-    async def _asked_before(self, hole: Hole) -> Fetched | None:
-        """What was asked for together with the page, when that is what the page now wants."""
-        foreseen = self.visit.foreseen
-        if foreseen is None or not hole.fetch.is_plain or hole.fetch.maxwait is not None or hole.stage != "src":
-            return None
-        task = foreseen.take(hole.url)
-        if task is None:
-            return None
-        try:
-            async with asyncio.timeout(max(0.0, self._deadline_of(hole) - monotonic())):
-                return await task
-        except TimeoutError:
-            return Fetched(Fragment.failed("deadline"))
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-
-    async def _ask(self, hole: Hole, trace: TraceNode | None) -> Fetched:
-        visit = self._visit(hole)
-        visit.trace = trace
-        assert self._gate is not None
-        return await fetch_fragment(self.weaver.kitchen, visit, self.rules, self._gate)
-
     # ---------------------------------------------------------------- the answer
 
     def whole(self, facts: Facts, member: bytes, now: float) -> Response:
@@ -518,7 +407,7 @@ class Weaving:
 
     def _set_cookies(self, *, streams: bool) -> Fields:
         """Those of includes that may set some, and that of a CSRF token which is in the page, or may still come to be."""
-        fields = [(b"set-cookie", cookie) for cookie in self.cookies]
+        fields = [(b"set-cookie", cookie) for cookie in self.asking.cookies]
         csrf = self.visit.csrf
         if csrf is not None and csrf.is_new and (csrf.is_used or streams):
             secure = "; Secure" if self.visit.request.scheme == b"https" else ""
@@ -625,23 +514,3 @@ class _WovenBody:
         """Give up what is under way."""
         self._weaving.tell(self._facts)
         await self._weaving.aclose()
-
-
-def prepare(visit: Visit) -> None:
-    """What a page shares with all that it includes, made before the first of them is asked for."""
-    rules = visit.route.esi
-    if visit.tally is None:
-        visit.tally = Tally(rules.max_includes)
-    if visit.set_cookies is None:
-        visit.set_cookies = []
-    if rules.csrf_cookie and visit.csrf is None and visit.route.tells_client:  # a guest has no business with it
-        visit.csrf = csrf_of(visit.request, rules.csrf_cookie)
-
-
-def make_nonce(visit: Visit) -> bytes:
-    """A new nonce of 128 bits, where the site has a place for one; b"" elsewhere, and for an include: the page around it has its own. CSP Level 3 §7.1."""
-    return token_urlsafe(16).encode("ascii") if visit.route.esi.nonce and visit.inclusion is None else b""
-
-
-async def _one(content: bytes) -> AsyncIterator[bytes]:
-    yield content
