@@ -23,7 +23,7 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
-from gateway.flow.asking import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
+from gateway.flow.questions import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
 from gateway.flow.assembly.inline_fragments import inline_entries
 from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
