@@ -23,13 +23,13 @@ from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
 from gateway.errors import UpstreamError, UpstreamTruncated, UpstreamUnavailable
-from gateway.flow.questions import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
 from gateway.flow.assembly.inline_fragments import inline_entries
 from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
 from gateway.flow.assembly.template import COMPILED_AT_ONCE, compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
+from gateway.flow.questions import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
 from gateway.semantics.conditional import is_strong
 from gateway.semantics.dates import format_date

@@ -139,3 +139,17 @@ def test_a_nested_page_too_large_to_be_spliced_in_is_not_taken_into_memory_whole
     site.page("/large", b"y" * 50_000 + b"<esi:include src='{}/part'/>", b"Cache-Control: no-store")
     site.page("/part", b"part", esi=False)
     assert ask(gateway, page).body == b"[instead]"
+
+
+def test_the_origin_may_be_named_by_the_address_that_we_have_it_at(gateway, site, ask):
+    """Pages of frameworks that build absolute URLs from what they listen on. Loopback, and allowed: it is the configured origin."""
+    page = site.page("/", b"[<esi:include src='%b{}/part'/>]" % site.origin.url.encode())
+    site.page("/part", b"part", esi=False)
+    assert ask(gateway, page).body == b"[part]"
+    assert ask(gateway, page).body == b"[part]"
+    assert site.asked("/part")[0].value(b"host") == b"shop.test"
+
+
+def test_another_port_of_the_same_address_is_a_stranger(gateway, site, ask):
+    page = site.page("/", b"[<esi:include src='http://127.0.0.1:9/part' onerror='continue'/>]")
+    assert ask(gateway, page).body == b"[]"

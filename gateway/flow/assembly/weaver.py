@@ -67,6 +67,7 @@ class Weaver:
         self.server = server
         self.guests = guests
         self.own_hosts = frozenset(route.host for route in routes.all if route.host and not route.host.startswith(b"*"))
+        self._origins = frozenset(route.authority for route in routes.all if route.authority)
         self.manifest = Manifest()
         self.outcomes: dict[str, int] = {}
         self.pages = 0
@@ -300,7 +301,18 @@ class Weaver:
 
     def _destination(self, key: Key, url: str) -> Destination:
         scheme, host, target = key
-        return find_destination(url, scheme, host.removeprefix(_GUEST), target, self.own_hosts, is_guest=host.startswith(_GUEST))
+        is_guest = host.startswith(_GUEST)
+        place = find_destination(url, scheme, host.removeprefix(_GUEST), target, self.own_hosts, is_guest=is_guest)
+        if place.guest and not is_guest and place.host in self._origins:
+            return self._at_origin(place, scheme, host)
+        return place
+
+    def _at_origin(self, place: Destination, scheme: bytes, host: bytes) -> Destination:
+        """The site's own origin, by the address that we have it at: the same as the page's own host, where requests for it go there anyway."""
+        route = self.routes.find(host, place.target)
+        if route is None or route.authority != place.host:
+            raise NotIncluded("requests for this path go to another origin than the one that the URL names", "no_route")
+        return Destination(scheme, host, place.target, guest=False)
 
     def slot_at(self, parent: Visit, url: str) -> Destination | None:
         """Where an include of url leads, when that is among our slots. Never raises."""
