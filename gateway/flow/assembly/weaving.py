@@ -400,7 +400,14 @@ class Weaving:
             self.tell(facts)
             return Response(self.template.status, block, None, facts)
         level = self.visit.route.compression.levels.get(b"gzip", 6)
-        self._outlet = Outlet(gzip=coding is not None, level=level, mark=rules.nonce, nonce=self.nonce)
+        self._outlet = Outlet(
+            gzip=coding is not None,
+            level=level,
+            mark=rules.nonce,
+            nonce=self.nonce,
+            page=self.template.entry,
+            grow=self.weaver.grow,
+        )
         if rules.late and self.context is Context.HTML and (how := may_patch(request, self.template.fields, self.nonce)):
             self._patch = LatePatch(how, token_hex(4).encode("ascii"), self.nonce)
         return Response(self.template.status, block, _WovenBody(self, facts), facts)

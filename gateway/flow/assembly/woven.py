@@ -13,6 +13,7 @@ from fragments.esi.program import Static
 from gateway.cache.entry import Entry, encode_block
 from gateway.flow.assembly.composite import UNKNOWN, Piece, compose, entity_tag, piece_of, piece_of_filling, piece_of_page
 from gateway.flow.assembly.template import Template
+from gateway.flow.deliver import MAX_INLINE
 from gateway.flow.landing import Filling
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
@@ -109,7 +110,7 @@ def whole_response(
             return special
     if coding:
         block += b"content-encoding: gzip\r\n"
-        body = b"".join(_stitched(outputs, visit, grow))
+        body = b"".join(_stitched(outputs, visit, template.entry, grow))
     if request.method == b"HEAD":
         return Response(template.status, block, None, facts, length=len(body))
     response = Response(template.status, block, body, facts)
@@ -187,11 +188,25 @@ def octets_of(output: Output) -> bytes:
 
 
 class Outlet:
-    """The octets of a streamed page, in its coding, with its nonce. mark: what stands for the nonce; it may be cut by the edges of pieces."""
+    """The octets of a streamed page, in its coding, with its nonce. mark: what stands for the nonce; it may be cut by the edges of pieces.
 
-    __slots__ = ("_held", "_level", "_mark", "_nonce", "_packer", "_started")
+    page: the stored template, None for one that is not stored yet; grow: told of compressed forms that are left.
+    """
 
-    def __init__(self, *, gzip: bool, level: int, mark: bytes, nonce: bytes) -> None:
+    __slots__ = ("_grow", "_held", "_level", "_mark", "_nonce", "_packer", "_page", "_started")
+
+    def __init__(
+        self,
+        *,
+        gzip: bool,
+        level: int,
+        mark: bytes,
+        nonce: bytes,
+        page: Entry | None = None,
+        grow: Callable[[Entry, int], None] | None = None,
+    ) -> None:
+        self._page = page
+        self._grow = grow
         self._packer = Stitcher() if gzip else None
         self._level = level
         self._mark = mark
@@ -205,7 +220,9 @@ class Outlet:
             outputs = [self._renew(b"".join([octets_of(output) for output in outputs]))]
         if self._packer is None:
             return b"".join([octets_of(output) for output in outputs])
-        parts = [self._packer.add(packed_form(output, self._level, None)) for output in outputs if octets_of(output)]
+        parts = [
+            self._packer.add(packed_form(output, self._level, self._page, self._grow)) for output in outputs if octets_of(output)
+        ]
         return self._start() + b"".join(parts) if parts else b""
 
     def finish(self) -> bytes:
@@ -213,7 +230,7 @@ class Outlet:
         held, self._held = self._held, b""
         if self._packer is None:
             return held
-        rest = self._packer.add(packed_form(held, self._level, None)) if held else b""
+        rest = self._packer.add(packed_form(held, self._level, None, None)) if held else b""
         return self._start() + rest + self._packer.finish()
 
     def _start(self) -> bytes:
@@ -233,27 +250,31 @@ class Outlet:
         return octets
 
 
-def _stitched(outputs: Sequence[Output], visit: Visit, grow: Callable[[Entry, int], None] | None) -> list[bytes]:
+def _stitched(
+    outputs: Sequence[Output], visit: Visit, page: Entry | None, grow: Callable[[Entry, int], None] | None
+) -> list[bytes]:
     level = visit.route.compression.levels.get(b"gzip", 6)
     stitcher = Stitcher()
     parts = [stitcher.start()]
-    parts += [stitcher.add(packed_form(output, level, grow)) for output in outputs]
+    parts += [stitcher.add(packed_form(output, level, page, grow)) for output in outputs]
     parts.append(stitcher.finish())
     return parts
 
 
-def packed_form(output: Output, level: int, grow: Callable[[Entry, int], None] | None) -> Packed:
-    """A piece of the page as deflate blocks: made once, for what is the same each time."""
+def packed_form(output: Output, level: int, page: Entry | None, grow: Callable[[Entry, int], None] | None) -> Packed:
+    """A piece of the page as deflate blocks: made once, for what is the same each time, and counted where it is kept. page: the stored template."""
     if isinstance(output, bytes):
         return make_stored(output) if len(output) <= _SMALL else make_piece(output, 1)
     holder = output if isinstance(output, Static) else output.source
     packed: Packed | None = getattr(holder, "packed", None)
     if packed is None:
-        packed = make_piece(octets_of(output), level)
+        octets = octets_of(output)
+        packed = make_piece(octets, level if len(octets) <= MAX_INLINE else 1)  # nobody else is served meanwhile
         if holder is not None:
             holder.packed = packed
-            if grow is not None and isinstance(holder, Entry):
-                grow(holder, len(packed.deflate))
+            kept = holder if isinstance(holder, Entry) else page if isinstance(holder, Static) else None
+            if grow is not None and kept is not None:
+                grow(kept, len(packed.deflate))
     return packed
 
 
