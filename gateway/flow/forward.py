@@ -250,7 +250,8 @@ class Forwarder:
     def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
         policy = visit.route.policy
         fields = stored_fields(response.fields, terms, policy.tag_fields, format_date(response.response_time))
-        if not visit.route.esi.applies(response.status, response.fields):
+        is_page = visit.route.esi.applies(response.status, response.fields)
+        if not is_page:
             fields = visit.route.esi.conceal(fields)
         extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None
         if extent is not None:
@@ -272,8 +273,8 @@ class Forwarder:
             extent=extent,
             withheld=[field for field in end_to_end(response.fields) if field[0] in terms.omit] if terms.omit else [],
         )
-        filling.esi = visit.route.esi.applies(response.status, response.fields)
-        filling.markup = filling.esi and visit.route.esi.has_markup(response.fields)
+        filling.esi = is_page
+        filling.markup = is_page and visit.route.esi.has_markup(response.fields)
         return filling
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
@@ -422,8 +423,8 @@ class Forwarder:
         )
         fresh.codings = entry.codings
         fresh.esi, fresh.program, fresh.packed, fresh.version = entry.esi, entry.program, entry.packed, entry.version
-        fresh.cost += entry.program.size if entry.program is not None else 0
         fresh.cost += sum(len(copy) for copy in entry.codings.values() if copy)
+        fresh.cost = max(fresh.cost, entry.cost)  # with what was left on it since: program, compressed pieces
         if self.ledger.is_hit(fresh.key, fresh.route, fresh.tags, stamp):
             return fresh
         if nominated != entry.nominated or terms.vary != entry.vary:
@@ -554,6 +555,7 @@ class Forwarder:
 def _without_client(visit: Visit) -> Visit:
     """The same question, asked by ourselves."""
     copy = Visit(visit.request, visit.route, visit.key[2], visit.started, visit.request_id)
+    copy.key = visit.key  # a guest's is not that of its host
     copy.interim = None
     copy.inclusion = visit.inclusion
     return copy

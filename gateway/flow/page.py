@@ -89,7 +89,7 @@ class Page:
         self._rendered: list[Entry] = []  # entries with answers rendered in _second
         self._second = -1
         self._shelf = store.shelf
-        self.weaver = Weaver(self, routes, store.shelf, ledger, clock, server=self.server, guests=guests, grow=store.grow)
+        self.weaver = Weaver(self, routes, store.shelf, ledger, clock, guests=guests, grow=store.grow)
         forwarder.on_page = self.weaver.note_page
 
     # ------------------------------------------------------------------------------------------------ everything is in memory

@@ -7,6 +7,7 @@ nobody else
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 from fragments.esi.values import Context
@@ -20,6 +21,8 @@ GUEST = "guest:"
 """What the names of routes to foreign hosts begin with; no route of the site's has a colon."""
 _FOR_ONE_HOST = frozenset({b"cookie", b"authorization"})
 _MAX_URL = 8_192
+_RESOLVED = re.compile(r"/(?:[^/\x00-\x20\"#<>\\^`{|}\x7f-\U0010ffff][^\x00-\x20\"#<>\\^`{|}\x7f-\U0010ffff]*)?")
+"""A path and query of our own that needs neither escaping nor resolving."""
 
 
 class NotIncluded(UpstreamError):
@@ -100,10 +103,8 @@ def find_destination(
     """
     if len(url) > _MAX_URL:
         raise NotIncluded(f"the URL has more than {_MAX_URL} characters", "bad_url")
-    if url.startswith("/") and not url.startswith("//") and url.isascii() and url.isprintable() and "\\" not in url:
-        found = url.partition("#")[0]
-        if " " not in found and "/." not in found:  # nothing to resolve: nearly always
-            return Destination(scheme, host, found.encode("ascii"), guest=is_guest)
+    if _RESOLVED.fullmatch(url) is not None and "/." not in url:  # nothing to resolve: nearly always
+        return Destination(scheme, host, url.encode("ascii"), guest=is_guest)
     base = (scheme + b"://" + (host or b"localhost") + target).decode("latin-1")
     reference = "".join([letter if _is_plain(letter) else _escaped(letter) for letter in url.strip()])
     try:

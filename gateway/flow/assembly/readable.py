@@ -12,10 +12,10 @@ from gateway.semantics.decoding import Decoder, DecodingError, TooLarge, decoder
 from gateway.semantics.message import Fields, first, joined
 from gateway.upstream.origin import OriginBody, OriginResponse
 
-__all__ = ["OURS", "make_readable", "with_lifetime"]
+__all__ = ["make_readable", "with_lifetime"]
 
 _FORBID = frozenset({"private", "no-store", "no-cache"})
-OURS = b"weft-cache-control"
+_OURS = b"weft-cache-control"
 """Our own targeted field. RFC 9213."""
 _OF_THE_CODED_FORM = frozenset({b"content-encoding", b"content-length", b"content-md5", b"content-digest"})
 
@@ -76,4 +76,4 @@ def with_lifetime(fields: Fields, ttl: float, policy: CachePolicy, *, personal: 
         return fields
     if personal and not (said.numbers or first(fields, b"expires") is not None):
         return fields
-    return [*[field for field in fields if field[0] != OURS], (OURS, b"max-age=%d" % ttl)]
+    return [*[field for field in fields if field[0] != _OURS], (_OURS, b"max-age=%d" % ttl)]

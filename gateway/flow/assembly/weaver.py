@@ -57,14 +57,12 @@ class Weaver:
         ledger: Any,
         clock: Callable[[], float],
         *,
-        server: bytes,
         guests: Guests | None = None,
         grow: Callable[[Entry, int], None] | None = None,
     ) -> None:
         self.kitchen = kitchen
         self.routes = routes
         self.clock = clock
-        self.server = server
         self.guests = guests
         self.own_hosts = frozenset(route.host for route in routes.all if route.host and not route.host.startswith(b"*"))
         self._origins = frozenset(route.authority for route in routes.all if route.authority)
@@ -76,7 +74,7 @@ class Weaver:
         self._shelf = shelf
         self._ledger = ledger
         self.grow = grow
-        self._compiling: dict[int, asyncio.Task[Program]] = {}
+        self._compiling: dict[Entry, asyncio.Task[Program]] = {}  # by the entry itself, which an id would not keep alive
         self.slots: Slots | None = None  # fragments of our own
 
     # ---------------------------------------------------------------- from memory
@@ -187,12 +185,10 @@ class Weaver:
         if len(entry.body) <= COMPILED_AT_ONCE:
             made = compile_body(entry.body, content_type)
         else:
-            name = id(entry)
-            task = self._compiling.get(name)
+            task = self._compiling.get(entry)
             if task is None:
-                task = asyncio.ensure_future(asyncio.to_thread(compile_body, entry.body, content_type))
-                self._compiling[name] = task
-                task.add_done_callback(lambda _: self._compiling.pop(name, None) and None)
+                task = self._compiling[entry] = asyncio.ensure_future(asyncio.to_thread(compile_body, entry.body, content_type))
+                task.add_done_callback(lambda _: self._compiling.pop(entry))
             made = await asyncio.shield(task)
         if program is None and entry.program is None:
             entry.program = made
@@ -240,7 +236,7 @@ class Weaver:
         return Response(template.status, block + b"cache-status: %s\r\n" % member, None, facts)
 
     def foresee(self, visit: Visit) -> Foreseen | None:
-        """Ask for what the page led to last time, while it is asked for itself; None when nothing is known, or too much is under way already."""
+        """Ask for what the page led to last time, while it is asked for itself; None when nothing is known."""
         urls = self.manifest.of(visit.key)
         depth = visit.inclusion.depth if visit.inclusion is not None else 0
         rules = visit.route.esi

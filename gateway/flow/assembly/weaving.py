@@ -96,6 +96,7 @@ class Weaving:
         self._late_names: dict[int, bytes] = {}
         self._blocked: tuple[Hole, float] | None = None
         self._is_traced = visit.trace is not None
+        self._has_asked = False  # for a fragment: what memory has all of need not be foreseen
         self._told = False
         if visit.foreseen is not None:
             visit.foreseen.adopted = True
@@ -285,6 +286,7 @@ class Weaving:
                 trace = self.visit.trace
                 hole.note = None if trace is None else trace.child(hole.url, hole.stage, hole.label)
                 self._tasks[asyncio.ensure_future(self.asking.fetch(hole))] = hole
+                self._has_asked = True
         self._waiting.clear()
         self._read_more()
 
@@ -449,7 +451,7 @@ class Weaving:
         if self.visit.foreseen is not None:
             self.visit.foreseen.cancel()
         holes = self.assembler.holes
-        if self.assembler.settled:
+        if self.assembler.settled and (self._has_asked or self.visit.foreseen is not None):
             urls = dict.fromkeys(hole.url for hole in holes if hole.fetch.is_plain and hole.fetch.src.constant == hole.url)
             self.weaver.manifest.remember(self.visit.key, tuple(urls))
         facts.includes = len(holes)
