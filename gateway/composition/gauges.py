@@ -1,0 +1,66 @@
+"""Figures that somebody else keeps, read at scrape time: names, helps and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
+
+from gateway.cache.memory_store import MemoryStore
+from gateway.flow.assembly.weaver import Weaver
+from gateway.flow.forward import Forwarder
+from gateway.flow.purging import Purger
+from gateway.upstream.health import GuardedOrigin
+
+__all__ = ["Figure", "figures_of_cache", "figures_of_origins", "figures_of_pages", "own_version"]
+
+Figure: TypeAlias = tuple[str, str, dict[str, str], float, str]
+"""(name, help, labels, value, "counter" or "gauge")."""
+
+_UP_AND_DOWN = frozenset({"connections_open", "connections_idle", "waiting", "state", "members", "available"})
+"""Which of an origin's counters are gauges."""
+
+
+def own_version() -> str:
+    """That of the installed distribution."""
+    try:
+        return version("weft-gateway")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def figures_of_cache(store: MemoryStore, forwarder: Forwarder, purger: Purger) -> Iterator[Figure]:
+    """What is stored, and what became of those who asked for what isn't."""
+    yield "weft_cache_objects", "Stored responses.", {"tier": "memory"}, len(store), "gauge"
+    yield "weft_cache_bytes", "What they cost together.", {"tier": "memory"}, store.used_bytes, "gauge"
+    yield "weft_cache_max_bytes", "What they may cost together.", {"tier": "memory"}, store.max_bytes, "gauge"
+    evictions = "Stored responses that made room for others."
+    yield "weft_cache_evictions", evictions, {"tier": "memory"}, store.evictions, "counter"
+    yield "weft_cache_collapsed", "Requests that waited for somebody else's fetch.", {}, forwarder.collapsed, "counter"
+    yield "weft_origin_requests", "Requests sent to origins.", {}, forwarder.origin_requests, "counter"
+    for kind, count in purger.purges.items():
+        yield "weft_purges", "Purges applied, by kind.", {"kind": kind}, count, "counter"
+
+
+def figures_of_pages(weaver: Weaver) -> Iterator[Figure]:
+    """What became of pages made of pieces."""
+    yield "weft_esi_pages", "Pages assembled from pieces.", {}, weaver.pages, "counter"
+    yield "weft_esi_raw_tags", "ESI tags in pages that were not assembled.", {}, weaver.raw_tags, "counter"
+    for outcome, count in list(weaver.outcomes.items()):
+        yield "weft_esi_includes", "Places in pages, by what they came to.", {"outcome": outcome}, count, "counter"
+    for code, count in list(weaver.problems.items()):
+        yield "weft_esi_problems", "Faults of pages' markup, by code.", {"code": code}, count, "counter"
+
+
+def figures_of_origins(origins: Mapping[str, GuardedOrigin]) -> Iterator[Figure]:
+    """How each origin does."""
+    for name, origin in origins.items():
+        labels = {"origin": name}
+        yield "weft_origin_up", "1 while the origin is asked.", labels, float(origin.is_available()), "gauge"
+        for counter, value in origin.counters().items():
+            if counter.startswith("failure_"):
+                reason = counter.removeprefix("failure_")
+                yield "weft_origin_failures", "Exchanges that failed, by reason.", {**labels, "reason": reason}, value, "counter"
+            else:
+                kind = "gauge" if counter in _UP_AND_DOWN else "counter"
+                yield f"weft_origin_{counter}", "See docs/operations.md.", labels, value, kind

@@ -1,0 +1,65 @@
+"""`[upstream]`, `[origins]`: who is asked, through which pool, behind which breaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+
+from gateway.composition.routes import build_esi, build_policy
+from gateway.flow.assembly.guest_routes import GuestRoutes
+from gateway.settings import Settings
+from gateway.settings.origins import Upstream
+from gateway.upstream.breaker import BreakerSettings
+from gateway.upstream.guests import GuestOrigins, HostPatterns
+from gateway.upstream.health import ActiveCheck, GuardedOrigin
+from gateway.upstream.http1_origin import Http1Origin
+from gateway.upstream.limits import OriginLimits
+
+__all__ = ["build_guests", "build_origin", "named_origins"]
+
+_GUEST_CONNECTIONS = 32
+"""To each foreign host that pages include from."""
+
+
+def named_origins(settings: Settings) -> Iterator[tuple[str, Upstream]]:
+    """Every origin, with its name."""
+    if settings.upstream.url:
+        yield "upstream", settings.upstream
+    yield from settings.origins.items()
+
+
+def build_origin(name: str, origin: Upstream) -> GuardedOrigin:
+    """One origin: client, breaker, active check."""
+    limits = OriginLimits(
+        connect_timeout=origin.connect_timeout,
+        first_byte_timeout=origin.first_byte_timeout,
+        unsafe_first_byte_timeout=origin.unsafe_first_byte_timeout,
+        idle_timeout=origin.idle_timeout,
+        total_timeout=origin.total_timeout,
+        keepalive_timeout=origin.keepalive_timeout,
+        queue_timeout=origin.queue_timeout,
+        max_connections=origin.max_connections,
+        max_waiting=origin.max_waiting,
+        max_head_bytes=origin.max_head_bytes,
+    )
+    client = Http1Origin(
+        origin.url, limits, tls_ca_file=origin.tls_ca_file or None, tls_verify=origin.tls_verify, retry=origin.retry
+    )
+    breaker = BreakerSettings(
+        failures=origin.breaker.failures, cool_down=origin.breaker.cooldown, max_cool_down=origin.breaker.cooldown_max
+    )
+    health, check = origin.health, None
+    if health.path:
+        host = origin.host_header or origin.url.partition("://")[2]
+        check = ActiveCheck(health.path, host, health.interval, health.timeout, health.unhealthy_after, health.healthy_after)
+    return GuardedOrigin(client, name, breaker=breaker, check=check, server_errors=origin.breaker.count_5xx, clock=monotonic)
+
+
+def build_guests(settings: Settings) -> GuestRoutes | None:
+    """Where includes of other hosts go; None when the site lists none."""
+    esi = settings.esi
+    if not esi.hosts:
+        return None
+    limits = OriginLimits(first_byte_timeout=esi.deadline, max_connections=_GUEST_CONNECTIONS)
+    origins = GuestOrigins(HostPatterns(esi.hosts), limits, allow_private=esi.allow_private)
+    return GuestRoutes(origins, build_policy(settings.cache), build_esi(esi))
