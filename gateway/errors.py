@@ -9,6 +9,7 @@
     │   ├── UpstreamTruncated   502   the body ended before its declared end
     │   ├── UpstreamTimeout     504   connect, first byte, idle or total time ran out
     │   └── UpstreamUnavailable 503   not even tried: breaker open, queue full
+    ├── RedisUnavailable         -    absorbed: the page goes out without what Redis would have known
     └── SettingsError            -    at start only
 
 Every error knows whose fault it is (`fault`), the status a client gets (`status`), the word that stands in
@@ -21,6 +22,7 @@ from __future__ import annotations
 __all__ = [
     "BadRequest",
     "GatewayError",
+    "RedisUnavailable",
     "SettingsError",
     "UpstreamError",
     "UpstreamMalformed",
@@ -123,6 +125,16 @@ class UpstreamUnavailable(UpstreamError):
         super().__init__(message)
         self.reason = reason
         self.retry_after = retry_after
+
+
+class RedisUnavailable(GatewayError):
+    """Redis can't be asked, or not now, or it refuses. Never shown to a visitor: a broken level 2 is a miss. reason: a Trouble of gateway/redis_link."""
+
+    fault = "redis"
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class SettingsError(GatewayError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import monotonic
 
+from gateway.breaker import BreakerSettings
 from gateway.composition.routes import build_esi, build_policy
 from gateway.flow.assembly.guest_routes import GuestRoutes
 from gateway.settings import Settings
 from gateway.settings.origins import Upstream
-from gateway.upstream.breaker import BreakerSettings
 from gateway.upstream.guests import GuestOrigins, HostPatterns
 from gateway.upstream.health import ActiveCheck, GuardedOrigin
 from gateway.upstream.http1_origin import Http1Origin

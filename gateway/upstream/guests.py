@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from gateway.breaker import BreakerSettings
 from gateway.errors import UpstreamUnavailable
 from gateway.upstream.addresses import OriginAddress, Resolve
-from gateway.upstream.breaker import BreakerSettings
 from gateway.upstream.dialer import NotAllowed, build_tls
 from gateway.upstream.health import GuardedOrigin
 from gateway.upstream.http1_origin import Http1Origin

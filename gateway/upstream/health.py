@@ -1,4 +1,4 @@
-"""An origin that is known to be ill isn't asked: passive health (breaker.py) and active checks around any Origin.
+"""An origin that is known to be ill isn't asked: passive health (gateway/breaker.py) and active checks around any Origin.
 
     exchange ──▶ checks say down? ──▶ breaker open? ──▶ inner origin ──▶ counted, breaker told
                       │ yes               │ yes
@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.breaker import Breaker, BreakerSettings, BreakerState
 from gateway.errors import (
     UpstreamError,
     UpstreamRefused,
@@ -23,7 +24,6 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.semantics.message import Fields
-from gateway.upstream.breaker import Breaker, BreakerSettings, BreakerState
 from gateway.upstream.origin import Origin, OriginRequest, OriginResponse
 
 __all__ = ["ActiveCheck", "GuardedOrigin", "counts_as_failure"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.breaker import Breaker, BreakerSettings, BreakerState
+from gateway.breaker import Breaker, BreakerSettings, BreakerState
 
 CLOSED, HALF_OPEN, OPEN = BreakerState
 

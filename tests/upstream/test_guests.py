@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.breaker import BreakerSettings
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamUnavailable
 from gateway.upstream.addresses import OriginAddress
-from gateway.upstream.breaker import BreakerSettings
 from gateway.upstream.guests import GuestOrigins, HostPatterns, NotAllowed, parse_authority
 from gateway.upstream.http1_origin import Http1Origin
 from gateway.upstream.limits import OriginLimits
