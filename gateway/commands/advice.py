@@ -12,6 +12,7 @@ from gateway.settings import Network, Secret, Settings, Upstream
 __all__ = ["advice"]
 
 SHORTEST_TOKEN = 16
+LONGEST_WAIT = 0.5
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - named to warn of them
 _INSIDE = (".internal", ".local", ".lan", ".localhost", ".test", ".cluster.local", ".svc", ".home.arpa")
 """Endings of names that public DNS does not give out, or that only mean something inside a network."""
@@ -21,6 +22,7 @@ def advice(settings: Settings) -> Iterator[str]:
     """All of it, one line each. Looks at files that are named, asks no network."""
     yield from _about_access(settings)
     yield from _about_origins(settings)
+    yield from _about_redis(settings)
     yield from _about_the_cache(settings)
 
 
@@ -75,6 +77,23 @@ def _about_origin(name: str, origin: Upstream, settings: Settings) -> Iterator[s
         and (settings.server.host in _EVERYWHERE or _is_loopback(settings.server.host))
     ):
         yield f"{name}.url is where the gateway itself listens: every request would come back to it"
+
+
+def _about_redis(settings: Settings) -> Iterator[str]:
+    redis = settings.redis
+    scheme, _, place = redis.url.partition("://")
+    hosts = [urlsplit(f"//{host}").hostname or "" for host in (*place.partition("/")[0].split(","), *redis.sentinels)]
+    if scheme == "redis" and (public := [host for host in hosts if _is_public(host)]):
+        yield f"redis.url is without TLS, and {public[0]} may be far: pages travel readable, and can be changed on the way"
+    if scheme == "rediss" and not redis.tls_verify:
+        yield "redis.tls_verify is false: anybody on the way can be Redis"
+    for name in ("tls_ca_file", "tls_cert_file", "tls_key_file"):
+        if (file := getattr(redis, name)) and not Path(file).is_file():
+            yield f"redis.{name}: there is no file {file}; the gateway will not start with it"
+    if redis.url and redis.password is None and not all(_is_loopback(host) for host in hosts):
+        yield "redis.password is not set: whoever reaches Redis can put pages into the cache"
+    if redis.url and redis.timeout > LONGEST_WAIT:
+        yield f"redis.timeout is {redis.timeout:g} seconds: while Redis is slow, each page that is not in memory waits so long"
 
 
 def _about_the_cache(settings: Settings) -> Iterator[str]:

@@ -19,10 +19,23 @@ Why not redis-py's own clients: their pools hand on connections by three awaits 
 its map have no common budget (docs/redis.md has the figures). Its connections, parser and key slots are used.
 """
 
+from gateway.redis_link.cluster import Cluster
 from gateway.redis_link.link import RedisLink, StreamBounds
 from gateway.redis_link.node import NodeRules
+from gateway.redis_link.sentinels import SentinelMaster
 from gateway.redis_link.topology import OneServer, Topology
 from gateway.redis_link.troubles import Trouble
 from gateway.redis_link.wire import Address, Credentials
 
-__all__ = ["Address", "Credentials", "NodeRules", "OneServer", "RedisLink", "StreamBounds", "Topology", "Trouble"]
+__all__ = [
+    "Address",
+    "Cluster",
+    "Credentials",
+    "NodeRules",
+    "OneServer",
+    "RedisLink",
+    "SentinelMaster",
+    "StreamBounds",
+    "Topology",
+    "Trouble",
+]

@@ -21,7 +21,7 @@ from gateway.errors import RedisUnavailable
 from gateway.redis_link.troubles import COUNTED, Trouble, trouble_of, unavailable
 from gateway.redis_link.wire import Address, Command, Credentials, Reply, Wire, ask, drop, insist_on_master, is_fresh, make_wire
 
-__all__ = ["Figures", "Node", "NodeRules"]
+__all__ = ["PROBE_EVERY", "Figures", "Node", "NodeRules"]
 
 logger = logging.getLogger(__name__)
 
@@ -217,7 +217,7 @@ class Node:
     def _failed(self, trouble: Trouble, began: float | None, message: str = "") -> RedisUnavailable:
         """Count it, and tell the breaker when it was an exchange (began) and says something of the server."""
         self._figures.troubles[trouble] += 1
-        if trouble in COUNTED and not self._closed:
+        if self._says_it_all(trouble) and not self._closed:
             if began is not None:
                 self._count(trouble, began)
             if self._prober is None or self._prober.done():
@@ -225,6 +225,10 @@ class Node:
         if self.troubled is not None:
             self.troubled(trouble)
         return unavailable(trouble, f"{self.address}: {message or trouble.value}")
+
+    def _says_it_all(self, trouble: Trouble) -> bool:
+        """Whether the server as a whole can't be used. A connection to one that has to lead and doesn't is none."""
+        return trouble in COUNTED or (self._masters_only and trouble is Trouble.READ_ONLY)
 
     def _count(self, trouble: Trouble, began: float) -> None:
         was = self._breaker.state

@@ -57,7 +57,7 @@ class Server(Section):
     port: Count = leaf(8080, "Port to listen on; 0 takes a free one and logs which.", ge=0, le=65535)
     workers: Count = leaf(
         1,
-        "Processes that serve. More than one needs Redis, which this version does not have yet.",
+        "Processes that serve. More than one needs Redis (`redis.url`).",
         unit="processes",
         ge=1,
         le=256,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, NamedTuple
@@ -18,6 +19,7 @@ from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
 from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server
 from gateway.settings.origins import Upstream
+from gateway.settings.redis import Redis
 from gateway.settings.slots import Slot, Templates
 from gateway.settings.units import Name, Section, leaf
 
@@ -38,6 +40,7 @@ class Settings(BaseSettings, Section):
     routes: tuple[Route, ...] = leaf((), "Parts of the site with an origin or rules of their own.")
     query: Query = leaf(Query(), "Query rules where a route has none.")
     cache: Cache = leaf(Cache(), "What is stored and for how long.")
+    redis: Redis = leaf(Redis(), "What processes and machines share.")
     esi: Esi = leaf(Esi(), "Pages that are assembled from fragments.")
     templates: Templates = leaf(Templates(), "Where the templates of slots are.")
     slots: NamedSlots = leaf({}, "Fragments of the gateway's own, by name.")
@@ -95,10 +98,14 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     """All of them. Pure: files and networks are not looked at."""
     if not settings.upstream.url and (not settings.routes or any(not route.origin for route in settings.routes)):
         yield Contradiction(("upstream", "url"), "", other=("routes",))
-    if settings.server.workers > 1:
+    if settings.server.workers > 1 and not settings.redis.url:
         yield Contradiction(
-            ("server", "workers"), "1", "more than one worker needs Redis, which this version does not have yet (issue 4)"
+            ("server", "workers"),
+            "1 where redis.url is empty",
+            "without Redis, a purge reaches one process and each fetches for itself",
+            ("redis", "url"),
         )
+    yield from _of_redis(settings.redis)
     if settings.cache.max_object_bytes > settings.cache.memory.max_bytes:
         yield _larger_than_memory(("cache", "max_object_bytes"), settings)
     yield from _of_origin(("upstream",), settings.upstream)
@@ -118,6 +125,33 @@ def _of_origin(path: tuple[str, ...], origin: Upstream) -> Iterator[Contradictio
             "",
             (*path, "breaker", "cooldown"),
         )
+
+
+def _of_redis(redis: Redis) -> Iterator[Contradiction]:
+    scheme, _, place = redis.url.partition("://")
+    hosts, _, database = place.partition("/")
+    url = ("redis", "url")
+    if not redis.url:
+        for name in ("sentinels", "cluster"):
+            if getattr(redis, name):
+                yield Contradiction(url, "", other=("redis", name))
+        return
+    if redis.sentinels and redis.cluster:
+        yield Contradiction(("redis", "cluster"), "false where redis.sentinels are named", other=("redis", "sentinels"))
+    elif redis.sentinels and re.search(r"[,:]", hosts):
+        wish = f"{scheme}://SERVICE[/DATABASE]"
+        yield Contradiction(url, wish, "the sentinels know where the service is", ("redis", "sentinels"))
+    elif redis.cluster and int(database or 0):
+        yield Contradiction(url, "no database but 0", "a Redis Cluster has no other", ("redis", "cluster"))
+    elif "," in hosts and not redis.cluster:
+        yield Contradiction(url, "one host", "several are for a Redis Cluster (redis.cluster)", ("redis", "cluster"))
+    if scheme == "redis" and (named := [name for name in ("tls_ca_file", "tls_cert_file") if getattr(redis, name)]):
+        yield Contradiction(url, "rediss://…", f"redis.{named[0]} is set, and redis:// speaks without TLS", ("redis", named[0]))
+    if redis.tls_key_file and not redis.tls_cert_file:
+        yield Contradiction(("redis", "tls_cert_file"), "", other=("redis", "tls_key_file"))
+    for who in ("", "sentinel_"):
+        if getattr(redis, f"{who}username") and getattr(redis, f"{who}password") is None:
+            yield Contradiction(("redis", f"{who}password"), "", other=("redis", f"{who}username"))
 
 
 def _of_routes(settings: Settings) -> Iterator[Contradiction]:

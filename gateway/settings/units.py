@@ -35,6 +35,7 @@ __all__ = [
     "Glob",
     "HostHeader",
     "HostPattern",
+    "HostPort",
     "Language",
     "ListenHost",
     "MediaType",
@@ -44,6 +45,7 @@ __all__ = [
     "PathPrefix",
     "Pseudonym",
     "Ratio",
+    "RedisUrl",
     "RequestPath",
     "Seconds",
     "Secret",
@@ -161,6 +163,14 @@ HostPattern = Annotated[
     _matching(rf"|(?:\*\.)?{_LABELS}|\[[0-9a-f:.]+\]", "a host name such as shop.example, *.example.com, or nothing", fold=True),
 ]
 HostHeader = Annotated[str, _matching(rf"|(?:{_LABELS}|\[[0-9a-f:.]+\]){_PORT}", "HOST or HOST:PORT, or nothing", fold=True)]
+RedisUrl = Annotated[
+    str,
+    _matching(  # not folded: the name of a sentinels' service may stand in it, and they tell A from a
+        rf"|rediss?://(?i:{_LABELS}|\[[0-9a-f:.]+\]){_PORT}(?:,(?i:{_LABELS}|\[[0-9a-f:.]+\]){_PORT})*(?:/[0-9]{{0,5}})?",
+        "redis://HOST[:PORT][/DATABASE] or rediss:// for TLS, without user and password: those are redis.username and redis.password",
+    ),
+]
+HostPort = Annotated[str, _matching(rf"(?:{_LABELS}|\[[0-9a-f:.]+\]){_PORT}", "HOST or HOST:PORT", fold=True)]
 ListenHost = Annotated[str, _matching(r"[A-Za-z0-9._:%-]+", "an address or host name to listen on")]
 Name = Annotated[str, _matching(r"[A-Za-z0-9_.-]{1,64}", "a name of 1 to 64 letters, digits, dots, dashes and underscores")]
 RequestPath = Annotated[str, _matching(r"|/[!-~]*", "a path that begins with /, or nothing")]

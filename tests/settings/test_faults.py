@@ -164,8 +164,8 @@ def test_a_fault_in_the_environment_is_named(name, value, line):
         (
             {"workers": "4"},
             (
-                "server.workers: expected 1, got 4 (flag --workers): "
-                "more than one worker needs Redis, which this version does not have yet (issue 4)"
+                "server.workers: expected 1 where redis.url is empty, got 4 (flag --workers): "
+                "without Redis, a purge reaches one process and each fetches for itself"
             ),
         ),
     ],
