@@ -26,6 +26,7 @@ from gateway.composition.gauges import Figure, figures_of_cache, figures_of_orig
 from gateway.composition.listening import build_limits
 from gateway.composition.log import build_access_log, build_log_writer
 from gateway.composition.origins import build_guests, build_origin, named_origins
+from gateway.composition.overload import build_admission, figures_of_overload
 from gateway.composition.routes import build_route, with_catch_all
 from gateway.endpoints.health import HealthEndpoint
 from gateway.endpoints.metrics import MetricsEndpoint
@@ -46,6 +47,7 @@ from gateway.listener.sweeper import Sweeper
 from gateway.live.memory_bus import MemoryBus
 from gateway.settings import Settings
 from gateway.telemetry.account import Account
+from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Traces
 
@@ -71,6 +73,8 @@ class Gateway:
             settings.proxy.via, forwarded=settings.proxy.forwarded, request_id_field=settings.proxy.request_id_header
         )
         self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(), identity, self.clock)
+        self.lag = LoopLag()
+        self.admission = build_admission(settings, self.lag)
         self.page = Page(
             self.routes,
             self.store,
@@ -83,6 +87,7 @@ class Gateway:
             soft_grace=settings.purge.soft_grace,
             server_timing=settings.debug.server_timing == "always",
             guests=self.guests,
+            admission=self.admission,
         )
         self.slots = None
         if settings.slots:
@@ -122,11 +127,13 @@ class Gateway:
         for origin in self.origins.values():
             origin.start()
         self.sweeper.start()
+        self.lag.start()
         self._minder = asyncio.get_running_loop().create_task(self._mind())
 
     async def aclose(self) -> None:
         """End it, close connections to origins, write the last log lines."""
         self.sweeper.stop()
+        self.lag.stop()
         if self._minder is not None:
             self._minder.cancel()
             await asyncio.gather(self._minder, return_exceptions=True)
@@ -181,6 +188,7 @@ class Gateway:
         yield from figures_of_cache(self.store, self.forwarder, self.purger)
         yield from figures_of_pages(self.page.weaver)
         yield from figures_of_origins(self.origins)
+        yield from figures_of_overload(self.admission, self.lag)
 
 
 def build(settings: Settings, *, extra_routes: Iterable[BaseRoute] = ()) -> Gateway:

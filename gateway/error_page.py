@@ -22,6 +22,7 @@ _TEXTS = {
     "http_protocol_error": "The site's server gave an answer that could not be understood.",
     "only_if_cached": "Only a stored copy was asked for, and there is none.",
     "no_route": "No site is configured for this address.",
+    "overloaded": "The site has more visitors just now than it can serve. Please try again in a moment.",
     "loop_detected": "The request came back to this server again and again.",
 }
 _BY_STATUS = {

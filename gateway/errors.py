@@ -2,6 +2,7 @@
 
     GatewayError
     ├── BadRequest              400   the client's fault: framing, syntax, limits
+    ├── Overloaded              503   more to do than can be done: refused before anything was begun
     ├── UpstreamError           502   the origin's fault
     │   ├── UpstreamRefused     502   no connection: refused, unreachable, no address, TLS failed
     │   ├── UpstreamReset       502   the connection broke before the response head was complete
@@ -22,6 +23,7 @@ from __future__ import annotations
 __all__ = [
     "BadRequest",
     "GatewayError",
+    "Overloaded",
     "RedisUnavailable",
     "SettingsError",
     "UpstreamError",
@@ -53,6 +55,17 @@ class BadRequest(GatewayError):
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+
+class Overloaded(GatewayError):
+    """Refused to get by. retry_after: seconds after which there may be room again."""
+
+    status = 503
+    reason = "overloaded"
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UpstreamError(GatewayError):

@@ -100,7 +100,10 @@ class EdgeProtocol(ReadingConnection):
             keep_alive = False
         if edge.fast_lane and not request.has_body and not request.target.startswith(edge.control):
             now = edge.clock()
-            response = edge.page.answer_now(request, now)
+            page = edge.page
+            response = page.answer_now(request, now)
+            if response is None and page.admission.is_full:
+                response = page.shedding.answer_now(request, now)
             if response is not None:
                 self._send_now(request, response, now, keep_alive=keep_alive)
                 return

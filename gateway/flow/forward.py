@@ -100,6 +100,11 @@ class Forwarder:
             self.flights[name] = flight
             flight.task = self._start(self._renew(flight, name, visit, entry))
 
+    def is_under_way(self, visit: Visit) -> bool:
+        """Whether a fetch is under way that visit can join."""
+        flight = self.flights.get(self._flight_name(visit))
+        return flight is not None and not self._is_overtaken(visit, flight)
+
     def _is_overtaken(self, visit: Visit, flight: Flight) -> bool:
         """A purge has hit what it brings."""
         return self.ledger.is_hit(visit.key, visit.route.name, flight.tags, flight.stamp)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.cache.entry import encode_block
 from gateway.cache.plan import ForwardReason
 from gateway.cache.status import encode_member
-from gateway.errors import GatewayError, UpstreamUnavailable
+from gateway.errors import GatewayError, Overloaded, UpstreamUnavailable
 from gateway.flow.response import Facts, Response
 from gateway.semantics.dates import format_date
 from gateway.semantics.message import Fields, Request, first
@@ -40,7 +40,7 @@ class OwnAnswers:
         ]
         if error.fault == "upstream":
             fields.append((b"proxy-status", b"%s; error=%s" % (SERVER, error.reason.encode("ascii"))))  # RFC 9209 §2
-        if isinstance(error, UpstreamUnavailable):
+        if isinstance(error, (UpstreamUnavailable, Overloaded)):
             fields.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
         fields.append(
             (

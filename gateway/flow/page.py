@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator
 from gateway.cache.collapse import SpoolReader
 from gateway.cache.entry import Entry, encode_block
 from gateway.cache.memory_store import MAX_FREQUENCY
-from gateway.cache.plan import Forward, ForwardReason, Refuse, Reuse, plan
+from gateway.cache.plan import Forward, ForwardReason, Plan, Refuse, Reuse, plan
 from gateway.cache.policy import Reason
 from gateway.cache.purges import Ledger
 from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError
+from gateway.flow.admission import Admission, Shed
 from gateway.flow.assembly.composite import piece_of_filling
 from gateway.flow.assembly.kitchen import Guests
 from gateway.flow.assembly.template import Template, is_page, template_of
@@ -37,6 +38,7 @@ from gateway.flow.passing import pass_on, passed_fields, passing_template
 from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
+from gateway.flow.shedding import Shedding
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
 from gateway.semantics.message import Request, first, joined
 from gateway.telemetry.trace import TraceNode
@@ -73,6 +75,7 @@ class Page:
         soft_grace: float = 60.0,
         server_timing: bool = False,
         guests: Guests | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.routes = routes
         self.store = store
@@ -86,6 +89,8 @@ class Page:
         self.server = SERVER
         self.lookup = Lookup(store, ledger, soft_grace)
         self.packing = Packing(store)
+        self.admission = admission or Admission()
+        self.shedding = Shedding(self, self.admission)
         self._rendered: list[Entry] = []  # entries with answers rendered in _second
         self._second = -1
         self._shelf = store.shelf
@@ -160,9 +165,14 @@ class Page:
         decision = plan(entry, visit.ask, now)
         if not isinstance(decision, Reuse) or decision.refresh:
             return None
-        if decision.entry.esi:
+        return self.serve_now(visit, decision, now)
+
+    def serve_now(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
+        """The answer to a GET from a stored response; None when that takes an await."""
+        entry = decision.entry
+        if entry.esi:
             return self._woven_now(visit, decision, now)
-        if not wants_part_of(decision.entry, request, now) or self.packing.lacks_large_copy(decision.entry, visit) is not None:
+        if not wants_part_of(entry, visit.request, now) or self.packing.lacks_large_copy(entry, visit) is not None:
             return None
         return self._from_cache(visit, decision, now)
 
@@ -188,7 +198,9 @@ class Page:
         facts.stale = decision.stale
         facts.ttl = ttl = int(decision.entry.fresh_until - now)
         if decision.stale:
-            facts.detail = "stale-while-revalidate" if decision.refresh else "stale"
+            facts.detail = "stale-while-revalidate" if decision.refresh else "overloaded" if visit.spare else "stale"
+            if visit.spare:
+                self.admission.count(Shed.STALE)
         return facts, encode_hit(self.server, ttl, facts.detail.encode("ascii"))
 
     def _from_cache(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
@@ -244,7 +256,14 @@ class Page:
         except BadRequest as error:
             return self.refuse(request, error)
         visit.trace = trace
-        return await self.attend(visit)
+        visit.spare = self.admission.is_full
+        if visit.spare or request.has_body:  # content may take its time, which says nothing of what there is to do
+            return await self.attend(visit)
+        self.admission.in_flight += 1
+        try:
+            return await self.attend(visit)
+        finally:
+            self.admission.in_flight -= 1
 
     async def attend(self, visit: Visit) -> Response:
         """The answer to a request that has its route: a client's, or that of a page that includes it."""
@@ -271,9 +290,9 @@ class Page:
         request, method = visit.request, visit.request.method
         for _ in range(_ROUNDS):
             now = self.clock()
-            _, decision = self.lookup.look(visit, now)
+            decision = self.look(visit, now)
             if isinstance(decision, Reuse) and wants_part_of(decision.entry, request, now):
-                if decision.refresh:
+                if decision.refresh and self.shedding.may_refresh(len(self.forwarder.flights)):
                     self.forwarder.refresh(visit, decision.entry)
                 if is_page(visit, decision.entry):
                     facts, member = self._hit(visit, decision, now)
@@ -290,6 +309,8 @@ class Page:
             stored = decision.entry
             if method == b"HEAD":
                 return await self._relayed(visit, reason, stored)
+            if visit.spare and not self.is_under_way(visit):
+                return self.shedding.refuse(visit)
             if visit.foreseen is None:
                 visit.foreseen = self.weaver.foresee(visit)
             if stored is None and self.forwarder.uncacheable.knows(visit.crowd, now):
@@ -298,6 +319,15 @@ class Page:
             if response is not None:
                 return response
         return await self._relayed(visit, ForwardReason.URI_MISS, detail="not-shared")
+
+    def look(self, visit: Visit, now: float) -> Plan:
+        """What to do about visit, given what is stored."""
+        _, decision = self.lookup.look(visit, now)
+        return self.shedding.lower(decision, now) if visit.spare else decision
+
+    def is_under_way(self, visit: Visit) -> bool:
+        """Whether somebody is fetching just what visit asks for."""
+        return self.forwarder.is_under_way(visit)
 
     async def _fetched(self, visit: Visit, entry: Entry | None, reason: ForwardReason) -> Response | None:
         """One collapsed fetch; None when it was somebody else's and what came does not suit this request."""
@@ -549,6 +579,8 @@ class Page:
 
     async def _relayed(self, visit: Visit, reason: ForwardReason, entry: Entry | None = None, *, detail: str = "") -> Response:
         """The response for this client alone."""
+        if visit.spare:
+            return self.shedding.refuse(visit)
         try:
             response = await self.forwarder.relay(visit, entry)
         except UpstreamError as error:

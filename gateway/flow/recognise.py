@@ -62,7 +62,7 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    foreseen: what its page is likely to include, asked for already. set_cookies: of includes that may set some, for the head. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for.
+    foreseen: what its page is likely to include, asked for already. set_cookies: of includes that may set some, for the head. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for. spare: no origin is to be asked for it: there is too much to do.
     """
 
     __slots__ = (
@@ -77,6 +77,7 @@ class Visit:
         "request_id",
         "route",
         "set_cookies",
+        "spare",
         "started",
         "tally",
         "trace",
@@ -94,6 +95,7 @@ class Visit:
         self.overtaken = False
         self.inclusion: Inclusion | None = None
         self.whole = False
+        self.spare = False
         self.trace: TraceNode | None = None
         self.foreseen: Foreseen | None = None
         self.csrf: Csrf | None = None

@@ -2,7 +2,7 @@
 
     weft.toml  <  environment WEFT_CACHE__MEMORY__MAX_BYTES  <  flags          nothing else
 
-`origins`, `caching`, `redis`, `assembly`, `slots`, `edge` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
+`origins`, `caching`, `redis`, `assembly`, `slots`, `edge`, `overload` hold the sections, `tree` the whole and what its leaves may not say together; `units` the kinds of value;
 `shape` looks at the tree from outside. `layers` reads the three places, `loading` joins them, `faults` words what was wrong.
 `documents` writes docs/settings.md and the JSON schema. Only app.py and the commands read settings: below, there are arguments.
 """
@@ -14,6 +14,7 @@ from gateway.settings.caching import Cache, CacheOverrides, Compress, Memory, Qu
 from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server
 from gateway.settings.loading import Loaded, load, read
 from gateway.settings.origins import Breaker, Health, Upstream
+from gateway.settings.overload import Overload
 from gateway.settings.redis import Redis, RedisCache, RedisPurges
 from gateway.settings.tree import Settings
 from gateway.settings.units import Network, Secret
@@ -33,6 +34,7 @@ __all__ = [
     "Memory",
     "Metrics",
     "Network",
+    "Overload",
     "Proxy",
     "Purge",
     "Query",

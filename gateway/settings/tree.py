@@ -19,6 +19,7 @@ from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
 from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server
 from gateway.settings.origins import Upstream
+from gateway.settings.overload import Overload
 from gateway.settings.redis import Redis
 from gateway.settings.slots import Slot, Templates
 from gateway.settings.units import Name, Section, leaf
@@ -49,6 +50,7 @@ class Settings(BaseSettings, Section):
     debug: Debug = leaf(Debug(), "What a response says about how it came to be.")
     log: Log = leaf(Log(), "What is written for each request.")
     metrics: Metrics = leaf(Metrics(), "Figures for Prometheus.")
+    overload: Overload = leaf(Overload(), "What happens when there is more to do than can be done.")
 
     @classmethod
     def settings_customise_sources(  # the signature is pydantic-settings'

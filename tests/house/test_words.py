@@ -20,7 +20,8 @@ from gateway.app import build
 from gateway.cache.plan import ForwardReason
 from gateway.cache.policy import RULES, Reason
 from gateway.commands.markup import survey
-from gateway.errors import UpstreamError
+from gateway.errors import Overloaded, UpstreamError
+from gateway.flow.admission import Shed
 from gateway.flow.purging import Target
 from gateway.settings import Settings
 from gateway.settings.shape import leaves
@@ -98,7 +99,7 @@ def refusals() -> tuple[set[str], set[str]]:
             reasons = constants(call.args[0])
             counted |= reasons
         found |= reasons
-    return found, counted
+    return found | {Overloaded.reason}, counted
 
 
 def upstream_reasons() -> set[str]:
@@ -193,6 +194,7 @@ def metric_names() -> set[str]:
     gateway.page.weaver.count("src")
     gateway.page.weaver.count_problem("unknown-element")
     gateway.origins["upstream"].failures["REASON"] = 1
+    gateway.admission.count(Shed.REFUSED)
     registry = CollectorRegistry()
     registry.register(gateway.metrics)
 

@@ -415,6 +415,8 @@ class Stage:
             )
             if response is None:
                 response = self.page.answer_now(asked, now)
+            if response is None and self.page.admission.is_full:
+                response = self.page.shedding.answer_now(asked, now)
             if response is not None:
                 return response
         return await self.page.answer(asked)

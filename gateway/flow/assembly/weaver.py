@@ -284,6 +284,7 @@ class Weaver:
         visit = Visit(request, route, target, parent.started, parent.request_id)
         visit.inclusion = inclusion
         visit.tally = parent.tally
+        visit.spare = parent.spare
         if place.guest:  # a key that no request of a client's can have, and nothing that a guest could learn of the visitor
             visit.key = (place.scheme, _GUEST + place.host, target)
         else:
