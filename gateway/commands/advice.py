@@ -63,20 +63,26 @@ def _about_origins(settings: Settings) -> Iterator[str]:
 
 
 def _about_origin(name: str, origin: Upstream, settings: Settings) -> Iterator[str]:
-    url = urlsplit(origin.url)
-    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-    if url.scheme == "http" and _is_public(host):
-        yield f"{name}.url is plain http to {host}: pages and cookies travel readable, and can be changed on the way"
-    if url.scheme == "https" and not origin.tls_verify:
+    yield from _about_server(f"{name}.url", origin.url, settings)
+    for index, server in enumerate(origin.servers):
+        yield from _about_server(f"{name}.servers[{index}]", server, settings)
+    if any(url.startswith("https:") for url in (origin.url, *origin.servers)) and not origin.tls_verify:
         yield f"{name}.tls_verify is false: anybody on the way can be the origin"
     if origin.tls_ca_file and not Path(origin.tls_ca_file).is_file():
         yield f"{name}.tls_ca_file: there is no file {origin.tls_ca_file}; the gateway will not start with it"
+
+
+def _about_server(name: str, address: str, settings: Settings) -> Iterator[str]:
+    url = urlsplit(address)
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    if url.scheme == "http" and _is_public(host):
+        yield f"{name} is plain http to {host}: pages and cookies travel readable, and can be changed on the way"
     if (
         port == settings.server.port
         and _is_loopback(host)
         and (settings.server.host in _EVERYWHERE or _is_loopback(settings.server.host))
     ):
-        yield f"{name}.url is where the gateway itself listens: every request would come back to it"
+        yield f"{name} is where the gateway itself listens: every request would come back to it"
 
 
 def _about_redis(settings: Settings) -> Iterator[str]:

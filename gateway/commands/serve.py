@@ -47,7 +47,10 @@ def run(namespace: argparse.Namespace) -> int:
         print(f"weft serve: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 1
     host, port = listener.getsockname()[:2]
-    origins = {"upstream": settings.upstream.url, **{name: origin.url for name, origin in settings.origins.items()}}
+    origins = {
+        name: ", ".join((origin.url, *origin.servers))
+        for name, origin in {"upstream": settings.upstream, **settings.origins}.items()
+    }
     logger.info("listening", extra={"host": host, "port": port, "origins": origins})
     tune_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -10,6 +10,7 @@ from gateway.cache.memory_store import MemoryStore
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.forward import Forwarder
 from gateway.flow.purging import Purger
+from gateway.upstream.balance import BalancedOrigin
 from gateway.upstream.health import GuardedOrigin
 
 __all__ = ["Figure", "figures_of_cache", "figures_of_origins", "figures_of_pages", "own_version"]
@@ -52,7 +53,7 @@ def figures_of_pages(weaver: Weaver) -> Iterator[Figure]:
         yield "weft_esi_problems", "Faults of pages' markup, by code.", {"code": code}, count, "counter"
 
 
-def figures_of_origins(origins: Mapping[str, GuardedOrigin]) -> Iterator[Figure]:
+def figures_of_origins(origins: Mapping[str, GuardedOrigin | BalancedOrigin]) -> Iterator[Figure]:
     """How each origin does."""
     for name, origin in origins.items():
         labels = {"origin": name}
@@ -64,3 +65,15 @@ def figures_of_origins(origins: Mapping[str, GuardedOrigin]) -> Iterator[Figure]
             else:
                 kind = "gauge" if counter in _UP_AND_DOWN else "counter"
                 yield f"weft_origin_{counter}", "See docs/operations.md.", labels, value, kind
+        if isinstance(origin, BalancedOrigin):
+            yield from _figures_of_servers(name, origin)
+
+
+def _figures_of_servers(name: str, origin: BalancedOrigin) -> Iterator[Figure]:
+    """How each of several servers does; their names come from the settings."""
+    for server in origin.members:
+        labels = {"origin": name, "server": server.name}
+        yield "weft_server_up", "1 while the server is asked.", labels, float(server.is_available()), "gauge"
+        yield "weft_server_exchanges", "Exchanges with the server.", labels, server.exchanges, "counter"
+        failed = "Exchanges that failed, an answer of 5xx included."
+        yield "weft_server_failures", failed, labels, sum(server.failures.values()), "counter"

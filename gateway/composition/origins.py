@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ssl import SSLContext
 from time import monotonic
 
 from gateway.breaker import BreakerSettings
@@ -10,10 +11,13 @@ from gateway.composition.routes import build_esi, build_policy
 from gateway.flow.assembly.guest_routes import GuestRoutes
 from gateway.settings import Settings
 from gateway.settings.origins import Upstream
+from gateway.upstream.balance import BalancedOrigin
+from gateway.upstream.dialer import build_tls
 from gateway.upstream.guests import GuestOrigins, HostPatterns
 from gateway.upstream.health import ActiveCheck, GuardedOrigin
 from gateway.upstream.http1_origin import Http1Origin
 from gateway.upstream.limits import OriginLimits
+from gateway.upstream.retry_budget import RetryBudget
 
 __all__ = ["build_guests", "build_origin", "named_origins"]
 
@@ -28,8 +32,21 @@ def named_origins(settings: Settings) -> Iterator[tuple[str, Upstream]]:
     yield from settings.origins.items()
 
 
-def build_origin(name: str, origin: Upstream) -> GuardedOrigin:
-    """One origin: client, breaker, active check."""
+def build_origin(name: str, origin: Upstream) -> GuardedOrigin | BalancedOrigin:
+    """One origin: for each of its servers a client, a breaker and an active check; the retry budget is that of all."""
+    budget = RetryBudget(origin.retry_budget)
+    if not origin.servers:
+        return _build_server(name, origin.url, origin, budget)
+    tls = None
+    if any(url.startswith("https:") for url in (origin.url, *origin.servers)):
+        tls = build_tls(ca_file=origin.tls_ca_file or None, verify=origin.tls_verify)
+    members = [_build_server(url, url, origin, budget, tls, one_of_several=True) for url in (origin.url, *origin.servers)]
+    return BalancedOrigin(members, max_ejected=origin.breaker.max_ejected, budget=budget, clock=monotonic)
+
+
+def _build_server(
+    name: str, url: str, origin: Upstream, budget: RetryBudget, tls: SSLContext | None = None, *, one_of_several: bool = False
+) -> GuardedOrigin:
     limits = OriginLimits(
         connect_timeout=origin.connect_timeout,
         first_byte_timeout=origin.first_byte_timeout,
@@ -43,16 +60,27 @@ def build_origin(name: str, origin: Upstream) -> GuardedOrigin:
         max_head_bytes=origin.max_head_bytes,
     )
     client = Http1Origin(
-        origin.url, limits, tls_ca_file=origin.tls_ca_file or None, tls_verify=origin.tls_verify, retry=origin.retry
+        url,
+        limits,
+        tls_ca_file=origin.tls_ca_file or None,
+        tls_verify=origin.tls_verify,
+        tls=tls,
+        retry=origin.retry,
+        budget=budget,
     )
     breaker = BreakerSettings(
         failures=origin.breaker.failures, cool_down=origin.breaker.cooldown, max_cool_down=origin.breaker.cooldown_max
     )
     health, check = origin.health, None
     if health.path:
-        host = origin.host_header or origin.url.partition("://")[2]
+        host = origin.host_header or _authority(url)
         check = ActiveCheck(health.path, host, health.interval, health.timeout, health.unhealthy_after, health.healthy_after)
-    return GuardedOrigin(client, name, breaker=breaker, check=check, server_errors=origin.breaker.count_5xx, clock=monotonic)
+    server_errors = origin.breaker.count_5xx or one_of_several
+    return GuardedOrigin(client, name, breaker=breaker, check=check, server_errors=server_errors, clock=monotonic)
+
+
+def _authority(url: str) -> str:
+    return url.partition("://")[2]
 
 
 def build_guests(settings: Settings) -> GuestRoutes | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.key import QueryRule
 from gateway.flow.assembly.rules import EsiRules
@@ -10,7 +12,7 @@ from gateway.settings import Settings
 from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query
 from gateway.settings.caching import Route as RouteSettings
-from gateway.upstream.health import GuardedOrigin
+from gateway.upstream.origin import Origin
 
 __all__ = ["build_esi", "build_policy", "build_route", "with_catch_all"]
 
@@ -23,7 +25,7 @@ def with_catch_all(settings: Settings) -> list[RouteSettings | None]:
     return routes
 
 
-def build_route(settings: Settings, route: RouteSettings | None, origins: dict[str, GuardedOrigin]) -> Route:
+def build_route(settings: Settings, route: RouteSettings | None, origins: Mapping[str, Origin]) -> Route:
     """A part of the site; None: what no configured route takes."""
     cache, query, origin = settings.cache_of(route), settings.query_of(route), settings.origin_of(route)
     name = (route.origin if route is not None else "") or "upstream"

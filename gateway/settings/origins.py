@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.settings.units import Bytes, Count, HostHeader, OriginUrl, RequestPath, Seconds, Section, Switch, leaf
+from gateway.settings.units import Bytes, Count, HostHeader, OriginUrl, Ratio, RequestPath, Seconds, Section, Switch, leaf
 
 __all__ = ["Breaker", "Health", "Upstream"]
 
@@ -16,7 +16,15 @@ class Breaker(Section):
         3.0, "The longest pause; it doubles from cooldown each time the trial fails.", unit="seconds", gt=0, le=3600
     )
     count_5xx: Switch = leaf(
-        False, "Whether a 500, 502, 503 or 504 from the origin is a failure too, not only a refused connection or a timeout."
+        False,
+        "Whether a 5xx from the origin is a failure too, not only a refused connection or a timeout. "
+        "With several servers it always is: another one may do better.",
+    )
+    max_ejected: Ratio = leaf(
+        0.7,
+        "Share of several servers that may be left alone at once, one at least; when more are ill, all of them are asked.",
+        ge=0,
+        le=1,
     )
 
 
@@ -35,6 +43,11 @@ class Upstream(Section):
 
     url: OriginUrl = leaf(
         "", "Where the origin listens: http://HOST[:PORT] or https://HOST[:PORT]. Required unless every route names an origin."
+    )
+    servers: tuple[OriginUrl, ...] = leaf(
+        (),
+        "More servers of the same origin, each like url. The one with the least to do is asked; the settings here hold for each of them.",
+        max_length=64,
     )
     host_header: HostHeader = leaf("", "The Host the origin is asked with; empty passes on the client's own.")
     connect_timeout: Seconds = leaf(5.0, "Longest wait for a connection, TLS included.", unit="seconds", gt=0, le=300)
@@ -63,7 +76,7 @@ class Upstream(Section):
         ge=0,
         le=3600,
     )
-    max_connections: Count = leaf(256, "Connections to this origin at once.", unit="connections", ge=1, le=65535)
+    max_connections: Count = leaf(256, "Connections to each server of this origin at once.", unit="connections", ge=1, le=65535)
     max_waiting: Count = leaf(
         1000, "Requests that may wait for a connection; more are answered 503 at once.", unit="requests", ge=0, le=1_000_000
     )
@@ -75,6 +88,12 @@ class Upstream(Section):
     tls_ca_file: str = leaf("", "PEM file of the authorities that may sign it; empty takes the system's.", max_length=4096)
     retry: Switch = leaf(
         True, "Whether an idempotent request is sent once more when its connection broke before any byte of the response."
+    )
+    retry_budget: Ratio = leaf(
+        0.2,
+        "Retries, and moves to another server, per request of the last ten seconds; ten are allowed in any case. 0 allows none.",
+        ge=0,
+        le=1,
     )
     breaker: Breaker = leaf(Breaker(), "When this origin is left alone.")
     health: Health = leaf(Health(), "Whether the gateway asks it by itself.")

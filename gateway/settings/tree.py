@@ -119,7 +119,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _of_slots(settings)
 
 
-def _of_origin(path: tuple[str, ...], origin: Upstream) -> Iterator[Contradiction]:
+def _of_origin(path: tuple[str | int, ...], origin: Upstream) -> Iterator[Contradiction]:
     if origin.breaker.cooldown_max < origin.breaker.cooldown:
         yield Contradiction(
             (*path, "breaker", "cooldown_max"),
@@ -127,6 +127,15 @@ def _of_origin(path: tuple[str, ...], origin: Upstream) -> Iterator[Contradictio
             "",
             (*path, "breaker", "cooldown"),
         )
+    seen = {origin.url: "url"}
+    for index, server in enumerate(origin.servers):
+        if not server:
+            yield Contradiction((*path, "servers", index), "http://HOST[:PORT] or https://HOST[:PORT]")
+        elif not origin.url:
+            yield Contradiction((*path, "url"), "the first server, when there are servers", other=(*path, "servers"))
+            return
+        elif (first := seen.setdefault(server, f"servers[{index}]")) != f"servers[{index}]":
+            yield Contradiction((*path, "servers", index), f"another server than {first}")
 
 
 def _of_redis(redis: Redis) -> Iterator[Contradiction]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from time import monotonic
 
 from gateway.errors import UpstreamReset
 from gateway.upstream.addresses import OriginAddress, Resolve
@@ -17,6 +18,7 @@ from gateway.upstream.limits import OriginLimits
 from gateway.upstream.origin import OriginRequest, OriginResponse
 from gateway.upstream.pool import ConnectionPool
 from gateway.upstream.request_writer import encode_request_head
+from gateway.upstream.retry_budget import RetryBudget
 
 __all__ = ["Http1Origin"]
 
@@ -31,6 +33,7 @@ class Http1Origin:
     tls_verify  False switches certificate checks off
     tls         a client context to use instead of one made from the two above: making one costs 33 ms and 0.9 MB
     retry       False switches the retry off
+    budget      what retries are taken from; None: there is no end to them
     guard       see Dialer; None for an origin that the operator has named
     resolve     see Dialer
     """
@@ -44,10 +47,12 @@ class Http1Origin:
         tls_verify: bool = True,
         tls: ssl.SSLContext | None = None,
         retry: bool = True,
+        budget: RetryBudget | None = None,
         guard: Callable[[str], bool] | None = None,
         resolve: Resolve | None = None,
     ) -> None:
         self._retry = retry
+        self._budget = budget
         self.address = OriginAddress.parse(address) if isinstance(address, str) else address
         self.limits = limits or OriginLimits()
         if not self.address.tls:
@@ -59,6 +64,7 @@ class Http1Origin:
         self._pool = ConnectionPool(self.limits, self._dialer.dial, lambda connection: book.lists(connection.address))
         self.exchanges = 0
         self.retries = 0
+        self.retries_withheld = 0
 
     @property
     def is_idle(self) -> bool:
@@ -70,11 +76,17 @@ class Http1Origin:
         """See Origin.exchange. Raises ValueError, before anything is sent, for a request that can't be written."""
         head = encode_request_head(request)
         self.exchanges += 1
+        budget = self._budget
+        if budget is not None:
+            budget.note(monotonic())
         connection = self._pool.take_idle() or await self._pool.acquire()
         try:
             return await connection.exchange(request, head)
         except UpstreamReset as error:
             if not (self._retry and error.retryable and request.method in _IDEMPOTENT):
+                raise
+            if budget is not None and not budget.take(monotonic()):
+                self.retries_withheld += 1
                 raise
         self.retries += 1
         connection = await self._pool.acquire(fresh=True)
@@ -83,10 +95,16 @@ class Http1Origin:
     def counters(self) -> Mapping[str, int]:
         """Return plain numbers for metrics.
 
-        exchanges: asked for · retries: sent a second time · dns_lookups, dns_failures: of getaddrinfo · and those of ConnectionPool.counters.
+        exchanges: asked for · retries: sent a second time · retries_withheld: not sent so, for want of a budget · dns_lookups, dns_failures: of getaddrinfo · and those of ConnectionPool.counters.
         """
         book = self._dialer.book
-        own = {"exchanges": self.exchanges, "retries": self.retries, "dns_lookups": book.lookups, "dns_failures": book.failures}
+        own = {
+            "exchanges": self.exchanges,
+            "retries": self.retries,
+            "retries_withheld": self.retries_withheld,
+            "dns_lookups": book.lookups,
+            "dns_failures": book.failures,
+        }
         return own | dict(self._pool.counters())
 
     async def aclose(self) -> None:

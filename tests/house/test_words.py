@@ -187,13 +187,15 @@ def problem_codes() -> set[str]:
 @pytest.fixture(scope="module")
 def metric_names() -> set[str]:
     """Every name that a scrape can show, with its suffix."""
-    gateway = build(Settings.model_validate({"upstream": {"url": "http://127.0.0.1:1"}, "log": {"file": "/dev/null"}}))
+    settings = {"upstream": {"url": "http://127.0.0.1:1", "servers": ["http://127.0.0.1:2"]}, "log": {"file": "/dev/null"}}
+    settings["origins"] = {"alone": {"url": "http://127.0.0.1:3"}}
+    gateway = build(Settings.model_validate(settings))
     gateway.metrics.cell("default", "GET", 200, "hit").add(0.1, 1)
     gateway.metrics.refuse("malformed")
     gateway.purger.purges["tag"] = 1
     gateway.page.weaver.count("src")
     gateway.page.weaver.count_problem("unknown-element")
-    gateway.origins["upstream"].failures["REASON"] = 1
+    gateway.origins["alone"].failures["REASON"] = 1
     gateway.admission.count(Shed.REFUSED)
     registry = CollectorRegistry()
     registry.register(gateway.metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,15 +9,12 @@ from typing import Self
 
 import pytest
 
+from tests.overload.asking import figure, get
 from tests.support.gateway_process import GatewayProcess
 from tests.support.raw_client import RawClient, Response
 from tests.support.scripted_origin import Peer, Received, ScriptedOrigin, answer, ok
 
 HOST = b"Host: busy.test\r\n"
-
-
-def get(path: str, *lines: bytes) -> bytes:
-    return b"GET " + path.encode() + b" HTTP/1.1\r\n" + HOST + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["lane", "no lane"])
@@ -67,13 +63,6 @@ class Hold:
         self.go.set()
         clients, self.clients = self.clients, []
         return [client.response() for client in clients]
-
-
-def figure(gateway: GatewayProcess, name: str) -> float:
-    """A figure of the metrics page, 0 when it is not there."""
-    text = gateway.ask(get("/_weft/metrics")).body.decode()
-    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
 
 
 def test_a_full_gateway_serves_what_it_has_and_refuses_the_rest_at_once(busy, origin, path):
@@ -128,3 +117,22 @@ def test_a_page_goes_out_without_the_fragment_that_is_missing(busy, origin, path
     with Hold(busy, origin, path):
         assert busy.ask(get(path)).body == b"<p>warp</p>without"
     assert busy.ask(get(path)).body == b"<p>warp</p>with"
+
+
+# ── Each origin's own bounds ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_origin_with_no_connection_and_no_place_to_wait_is_not_asked(start_gateway, origin, path):
+    """503 at once, with a time to come back; or what is stale."""
+    gateway = start_gateway({"upstream.max_connections": 2, "upstream.max_waiting": 0})
+    origin.script(path, answer(ok(b"stored", b"Cache-Control: max-age=600, stale-if-error=600", b"Age: 601")))
+    gateway.ask(get(path))
+    with Hold(gateway, origin, path):
+        response = gateway.ask(get(f"{path}-new", b"Accept: application/json"))
+        assert response.status == 503
+        assert response.value(b"retry-after") == b"1"
+        assert b'"reason":"connection_limit_reached"' in response.body
+        stale = gateway.ask(get(path))
+        assert stale.body == b"stored"
+        assert b"detail=connection-limit-reached" in stale.value(b"cache-status")
+    assert figure(gateway, 'weft_origin_rejected_total{origin="upstream"}') == 2
