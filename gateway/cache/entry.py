@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from functools import lru_cache
 from typing import Any
 
 from gateway.cache.key import Key
 from gateway.cache.policy import Stored
 from gateway.cache.variant import NominatedValues, VaryNames
 from gateway.semantics.fields import HOP_BY_HOP, connection_options
-from gateway.semantics.message import Fields, first
+from gateway.semantics.message import Fields, Section, first
 
 __all__ = ["NEVER_STORED", "OVERHEAD", "Entry", "decode_block", "encode_block", "merge_fields", "stored_fields"]
 
@@ -117,10 +118,11 @@ class Entry:
         self.body = body
         self.parts = parts
         self.length = len(body) if parts is None else length
-        self.etag = first(fields, b"etag")
-        self.modified = first(fields, b"last-modified")
-        self.language = first(fields, b"content-language")
-        self.coded = first(fields, b"content-encoding") is not None
+        said = Section(fields)
+        self.etag = said.get(b"etag")
+        self.modified = said.get(b"last-modified")
+        self.language = said.get(b"content-language")
+        self.coded = b"content-encoding" in said
         self.vary: VaryNames = terms.vary
         self.nominated = nominated
         self.tags = tags
@@ -209,11 +211,18 @@ def decode_block(block: bytes) -> Fields:
 
 def stored_fields(fields: Fields, terms: Stored, tag_fields: tuple[bytes, ...], date: bytes) -> Fields:
     """What of a response's header section is kept. RFC 9111 §3.1. date: HTTP-date for a response that has none (RFC 9110 §6.6.1)."""
-    drop = NEVER_STORED | connection_options(fields) | terms.omit
-    kept = [field for field in fields if field[0] not in drop and field[0] not in tag_fields]
+    drop, listed = _not_for_storing(tag_fields), connection_options(fields)
+    if listed or terms.omit:
+        drop = drop | listed | terms.omit
+    kept = [field for field in fields if field[0] not in drop]
     if first(kept, b"date") is None:
         kept.append((b"date", date))
     return kept
+
+
+@lru_cache(maxsize=64)  # one for each route's setting
+def _not_for_storing(tag_fields: tuple[bytes, ...]) -> frozenset[bytes]:
+    return NEVER_STORED.union(tag_fields)
 
 
 def merge_fields(stored: Fields, update: Fields) -> Fields:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 
 from gateway.cache.targeted import Directives
 from gateway.semantics.cache_control import MAX_DELTA, parse_delta
 from gateway.semantics.dates import parse_date
-from gateway.semantics.message import Fields, first
+from gateway.semantics.message import Section
 
 __all__ = [
     "HEURISTIC_STATUS",
@@ -79,25 +80,24 @@ class CachePolicy:
         self.uncacheable_ttl = uncacheable_ttl
 
 
-def initial_age(fields: Fields, request_time: float, response_time: float) -> tuple[float, float]:
+def initial_age(said: Section, request_time: float, response_time: float) -> tuple[float, float]:
     """(corrected initial age in seconds, Date as epoch seconds). RFC 9111 §4.2.3.
 
     A missing or unreadable Date counts as the moment of arrival; of several Age values the first counts, an unreadable one is ignored (§5.1).
     """
-    date = parse_date(first(fields, b"date"), response_time)
+    date = parse_date(said.get(b"date"), response_time)
     if date is None:
         date = response_time
-    value = first(fields, b"age")
+    value = said.get(b"age")
     age_value = (parse_delta(value.partition(b",")[0].strip(b" \t").decode("latin-1")) or 0) if value else 0
     apparent = max(0.0, response_time - date)
     return max(apparent, age_value + (response_time - request_time)), date
 
 
-def is_explicit(directives: Directives, fields: Fields) -> bool:
+def is_explicit(directives: Directives, said: Section) -> bool:
     """The response itself states how long it is fresh."""
-    return bool({"max-age", "s-maxage"} & directives.numbers.keys()) or (
-        not directives.targeted and first(fields, b"expires") is not None
-    )
+    numbers = directives.numbers
+    return "max-age" in numbers or "s-maxage" in numbers or (not directives.targeted and b"expires" in said)
 
 
 class LifetimeSource(Enum):
@@ -111,16 +111,16 @@ class LifetimeSource(Enum):
     DEFAULT = "default"
 
 
-def freshness_lifetime(status: int, fields: Fields, directives: Directives, date: float, policy: CachePolicy) -> float:
+def freshness_lifetime(status: int, said: Section, directives: Directives, date: float, policy: CachePolicy) -> float:
     """Seconds from its generation for which the response is fresh; 0 when it never is. RFC 9111 §4.2.1, §4.2.2.
 
     date: epoch seconds of Date, as initial_age has it.
     """
-    return find_lifetime(status, fields, directives, date, policy)[0]
+    return find_lifetime(status, said, directives, date, policy)[0]
 
 
 def find_lifetime(
-    status: int, fields: Fields, directives: Directives, date: float, policy: CachePolicy
+    status: int, said: Section, directives: Directives, date: float, policy: CachePolicy
 ) -> tuple[float, LifetimeSource]:
     """(freshness lifetime, where it comes from). STATUS: nothing is said, and a guess is not allowed for that status."""
     numbers = directives.numbers
@@ -128,12 +128,12 @@ def find_lifetime(
         return float(numbers["s-maxage"]), LifetimeSource.S_MAXAGE
     if "max-age" in numbers:
         return float(numbers["max-age"]), LifetimeSource.MAX_AGE
-    if not directives.targeted and (expires := first(fields, b"expires")) is not None:
+    if not directives.targeted and (expires := said.get(b"expires")) is not None:
         expiry = parse_date(expires, date)
         return 0.0 if expiry is None else min(max(0.0, expiry - date), float(MAX_DELTA)), LifetimeSource.EXPIRES
     if status not in HEURISTIC_STATUS and "public" not in directives.flags:
         return 0.0, LifetimeSource.STATUS
-    modified = parse_date(first(fields, b"last-modified"), date)
+    modified = parse_date(said.get(b"last-modified"), date)
     if modified is not None and modified < date:
         return min((date - modified) * policy.heuristic_fraction, policy.heuristic_max), LifetimeSource.HEURISTIC
     return policy.default_ttl, LifetimeSource.DEFAULT
@@ -150,11 +150,14 @@ class StaleWindows:
         self.on_request = on_request
 
 
+@lru_cache(maxsize=512)
 def stale_windows(directives: Directives, policy: CachePolicy) -> StaleWindows:
     """RFC 9111 §4.2.4 with RFC 5861. must-revalidate, proxy-revalidate and no-cache forbid; s-maxage forbids what the response does not allow itself.
 
     s-maxage implies proxy-revalidate (§5.2.2.10), yet `s-maxage=60, stale-while-revalidate=600` is what origins write when they mean
     just that, and every CDN takes it so: an explicit window wins over the implied prohibition, a default of ours does not.
+
+    What is returned may be shared, as directives are.
     """
     numbers, flags = directives.numbers, directives.flags
     if flags & {"must-revalidate", "proxy-revalidate", "no-cache"}:

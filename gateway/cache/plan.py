@@ -10,7 +10,7 @@ from enum import Enum
 
 from gateway.cache.entry import Entry
 from gateway.semantics.cache_control import MAX_DELTA, parse_cache_control, parse_delta
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.message import Section
 
 __all__ = ["NO_WISHES", "Ask", "Forward", "ForwardReason", "Plan", "Refuse", "Reuse", "parse_ask", "plan"]
 
@@ -45,11 +45,11 @@ class Ask:
 NO_WISHES = Ask()
 
 
-def parse_ask(fields: Fields, *, obey: bool = True) -> Ask:
+def parse_ask(said: Section, *, obey: bool = True) -> Ask:
     """The wishes in request fields. obey False: the site does not let clients decide; only Authorization counts."""
-    control = joined(fields, b"cache-control") if obey else None
-    pragma = first(fields, b"pragma") if obey and control is None else None
-    authorized = first(fields, b"authorization") is not None
+    control = said.joined(b"cache-control") if obey else None
+    pragma = said.get(b"pragma") if obey and control is None else None
+    authorized = b"authorization" in said
     if control is None and pragma is None and not authorized:
         return NO_WISHES
     ask = Ask()

@@ -23,7 +23,7 @@ from gateway.cache.freshness import (
 )
 from gateway.cache.targeted import Directives, governing_directives
 from gateway.cache.variant import ANY, VaryNames, parse_vary
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.message import Fields, Section
 from gateway.semantics.ranges import parse_content_range
 
 __all__ = ["RULES", "Case", "Judgement", "NotStored", "Reason", "Rule", "Stored", "decide", "judge", "steps"]
@@ -117,7 +117,7 @@ class Case:
     """A response and all that bears on whether it may be stored.
 
     url             (scheme, host, target) of the request
-    sent            request fields as the origin got them
+    sent            request fields as the origin got them; said: those of the response
     has_body        the request had content
     no_store        the client asks for nothing to be stored, and the site lets it
     length          declared octets of the response's content, None when unknown
@@ -128,7 +128,6 @@ class Case:
     __slots__ = (
         "_terms",
         "directives",
-        "fields",
         "has_body",
         "held",
         "length",
@@ -137,6 +136,7 @@ class Case:
         "policy",
         "request_time",
         "response_time",
+        "said",
         "sent",
         "status",
         "url",
@@ -147,9 +147,9 @@ class Case:
         self,
         method: bytes,
         url: tuple[bytes, bytes, bytes],
-        sent: Fields,
+        sent: Section,
         status: int,
-        fields: Fields,
+        said: Section,
         policy: CachePolicy,
         *,
         request_time: float,
@@ -163,7 +163,7 @@ class Case:
         self.url = url
         self.sent = sent
         self.status = status
-        self.fields = fields
+        self.said = said
         self.policy = policy
         self.request_time = request_time
         self.response_time = response_time
@@ -171,8 +171,8 @@ class Case:
         self.no_store = no_store
         self.length = length
         self.held = held
-        self.directives = governing_directives(fields, policy.targeted_fields, surrogate_control=policy.surrogate_control)
-        self.vary = parse_vary(fields)
+        self.directives = governing_directives(said, policy.targeted_fields, surrogate_control=policy.surrogate_control)
+        self.vary = parse_vary(said)
         self._terms: Stored | None = None
 
     @property
@@ -180,15 +180,15 @@ class Case:
         """On what terms it would be stored. Made when first asked for: most refusals need none."""
         terms = self._terms
         if terms is None:
-            fields, directives, policy = self.fields, self.directives, self.policy
-            age, date = initial_age(fields, self.request_time, self.response_time)
+            said, directives, policy = self.said, self.directives, self.policy
+            age, date = initial_age(said, self.request_time, self.response_time)
             terms = self._terms = Stored(
                 directives,
                 born=self.response_time - age,
                 date=date,
-                lifetime=freshness_lifetime(self.status, fields, directives, date, policy),
+                lifetime=freshness_lifetime(self.status, said, directives, date, policy),
                 windows=stale_windows(directives, policy),
-                explicit=is_explicit(directives, fields),
+                explicit=is_explicit(directives, said),
                 vary=self.vary,
             )
         return terms
@@ -226,9 +226,9 @@ def judge(
         Case(
             method,
             url,
-            sent,
+            Section(sent),
             status,
-            fields,
+            Section(fields),
             policy,
             request_time=request_time,
             response_time=response_time,
@@ -240,9 +240,9 @@ def judge(
 
 def decide(case: Case) -> Judgement:
     """Walk the rules. Never raises."""
-    for rule in RULES:
-        if rule.stops(case):
-            return NotStored(rule.reason)
+    for reason, _section, _wish, stops in RULES:
+        if stops(case):
+            return NotStored(reason)
     return case.terms
 
 
@@ -257,12 +257,12 @@ def steps(case: Case) -> Iterator[tuple[Rule, bool]]:
 
 def _is_misplaced(case: Case) -> bool:
     """A part that can't be put in its place: multipart, or without a readable Content-Range."""
-    return case.status == 206 and not case.held and parse_content_range(first(case.fields, b"content-range")) is None
+    return case.status == 206 and not case.held and parse_content_range(case.said.get(b"content-range")) is None
 
 
 def _has_long_tags(case: Case) -> bool:
     for name in case.policy.tag_fields:
-        value = joined(case.fields, name)
+        value = case.said.joined(name)
         if value is not None and len(value) > case.policy.tag_bytes:
             return True
     return False
@@ -276,7 +276,7 @@ def _is_useless(case: Case) -> bool:
 
 def _cannot_be_used_again(case: Case) -> bool:
     """Neither fresh at any time, nor to be validated, nor allowed stale by the response itself."""
-    if not _is_useless(case) or first(case.fields, b"etag") is not None or first(case.fields, b"last-modified") is not None:
+    if not _is_useless(case) or b"etag" in case.said or b"last-modified" in case.said:
         return False
     return case.terms.validate or not {"stale-while-revalidate", "stale-if-error"} & case.directives.numbers.keys()
 
@@ -288,9 +288,9 @@ def _is_told(case: Case) -> bool:
 
 def _gives_own_cookie(case: Case) -> bool:
     """It sets a cookie, and nothing says that everybody is meant to have it."""
-    if case.policy.store_cookies or first(case.fields, b"set-cookie") is None or _is_for_all(case.directives):
+    if case.policy.store_cookies or b"set-cookie" not in case.said or _is_for_all(case.directives):
         return False
-    return not _is_told(case) or first(case.sent, b"cookie") is not None
+    return not _is_told(case) or b"cookie" in case.sent
 
 
 def _is_guessed_for_cookie(case: Case) -> bool:
@@ -299,7 +299,7 @@ def _is_guessed_for_cookie(case: Case) -> bool:
     `Vary: Cookie` does not make up for it: others would not get it, but the one who has it would meet his own old page again after each of his
     clicks. Wagtail's and Django's pages are such.
     """
-    return first(case.sent, b"cookie") is not None and not _is_told(case)
+    return b"cookie" in case.sent and not _is_told(case)
 
 
 RULES = (
@@ -373,7 +373,7 @@ RULES = (
         Reason.AUTHORIZATION,
         "RFC 9111 §3.5",
         "a request with Authorization got a response that says it is for shared caches",
-        lambda case: first(case.sent, b"authorization") is not None and not _is_shared(case.directives),
+        lambda case: b"authorization" in case.sent and not _is_shared(case.directives),
     ),
     Rule(  # storing it is allowed, and useless
         Reason.VARY_STAR,
@@ -435,7 +435,7 @@ def _is_shared(directives: Directives) -> bool:
 
 def _is_about_itself(case: Case) -> bool:
     """`Content-Location` names the very URL that was asked."""
-    location = first(case.fields, b"content-location")
+    location = case.said.get(b"content-location")
     if location is None:
         return False
     own = b"%s://%s%s" % case.url

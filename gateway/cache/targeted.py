@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from gateway.semantics.cache_control import MAX_DELTA, parse_cache_control, parse_delta, quoted_names
-from gateway.semantics.message import Fields, joined
+from gateway.semantics.message import Section
 from gateway.semantics.structured import parse_directives
 
 __all__ = ["Directives", "governing_directives"]
@@ -41,19 +41,19 @@ class Directives:
         self.private_fields: frozenset[bytes] = frozenset()
 
 
-def governing_directives(fields: Fields, targeted_fields: Sequence[bytes], *, surrogate_control: bool = True) -> Directives:
+def governing_directives(said: Section, targeted_fields: Sequence[bytes], *, surrogate_control: bool = True) -> Directives:
     """The directives that apply here. targeted_fields: names in order of precedence, lower case. Never raises.
 
     What is returned may be shared: a site says the same few things of all its pages, so each is read once.
     """
     for name in targeted_fields:
-        value = joined(fields, name)
+        value = said.joined(name)
         if value and (directives := _targeted(name, value)) is not None:
             return directives
-    if surrogate_control and (value := joined(fields, b"surrogate-control")) and (directives := _surrogate(value)) is not None:
+    if surrogate_control and (value := said.joined(b"surrogate-control")) and (directives := _surrogate(value)) is not None:
         return directives
-    value = joined(fields, b"cache-control")
-    return _cache_control(value, joined(fields, b"pragma") if value is None else None)
+    value = said.joined(b"cache-control")
+    return _cache_control(value, said.joined(b"pragma") if value is None else None)
 
 
 @lru_cache(maxsize=512)

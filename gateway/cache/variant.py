@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from gateway.semantics.fields import split_list
-from gateway.semantics.message import Fields, joined
+from gateway.semantics.message import Fields, Section, joined
 from gateway.semantics.negotiation import normal_languages, normal_list
 
 __all__ = ["ANY", "NominatedValues", "VaryNames", "nominated_values", "parse_vary"]
@@ -28,9 +28,9 @@ _IN_THE_KEY = frozenset({b"host", b"x-forwarded-host", b"x-forwarded-proto", b"s
 """What the origin is told of scheme, host and our abilities is a function of the primary key: no two requests of one key differ there."""
 
 
-def parse_vary(fields: Fields) -> VaryNames:
+def parse_vary(said: Section) -> VaryNames:
     """`Vary` of a response, less what the primary key holds; ANY as soon as one member is `*`."""
-    value = joined(fields, b"vary")
+    value = said.joined(b"vary")
     return () if value is None else _names(value)
 
 
@@ -45,7 +45,7 @@ def nominated_values(names: VaryNames, sent: Fields) -> NominatedValues:
 
     sent: the request fields as the origin gets them.
     """
-    return tuple(_normal(name, joined(sent, name)) for name in names)
+    return tuple([_normal(name, joined(sent, name)) for name in names])
 
 
 def _normal(name: bytes, value: bytes | None) -> bytes | None:

@@ -365,7 +365,7 @@ def _governing(case: Case) -> Iterator[Found]:
     names = [*case.policy.targeted_fields, *([b"surrogate-control"] if case.policy.surrogate_control else []), b"cache-control"]
     passed = False
     for name in names:
-        value = joined(case.fields, name)
+        value = case.said.joined(name)
         if name == source:
             verdict, passed = "governs", True
         elif value is None:
@@ -382,8 +382,8 @@ def _governing(case: Case) -> Iterator[Found]:
 def _freshness(case: Case) -> Found:
     terms, policy, directives = case.terms, case.policy, case.directives
     age = max(0.0, case.response_time - terms.born)
-    told = first(case.fields, b"age")
-    lifetime, source = find_lifetime(case.status, case.fields, directives, terms.date, policy)
+    told = case.said.get(b"age")
+    lifetime, source = find_lifetime(case.status, case.said, directives, terms.date, policy)
     field = _text(directives.source)
     sources = {
         LifetimeSource.S_MAXAGE: f"s-maxage in {field} (RFC 9111 §4.2.1)",
@@ -422,7 +422,7 @@ def _window_source(case: Case, name: str) -> str:
 
 def _compression(visit: Visit, case: Case, entry: Entry, terms: Stored) -> Found:
     compression = visit.route.compression
-    why_not = why_not_compressed(entry.status, case.fields, len(entry.body), compression, transform=terms.transform)
+    why_not = why_not_compressed(entry.status, case.said, len(entry.body), compression, transform=terms.transform)
     coding = None if why_not else preferred_coding(first(visit.request.fields, b"accept-encoding"), compression.codings)
     return {
         "codings": [] if why_not else [_text(each) for each in compression.codings],

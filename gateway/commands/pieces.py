@@ -14,7 +14,7 @@ from gateway.errors import UpstreamError
 from gateway.flow.assembly.inclusion import Inclusion
 from gateway.flow.recognise import Visit
 from gateway.semantics.decoding import DecodingError, decoder_for
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.message import Fields, Section, first, joined
 from gateway.telemetry.trace import TraceNode
 
 __all__ = ["about_assembly"]
@@ -28,8 +28,9 @@ def about_assembly(
 ) -> Found:
     """The section `assembly`. status, fields, octets: of the origin's response, as it came; trace: how the answer came to be."""
     rules = visit.route.esi
-    why_not = rules.why_not(status, fields)
-    if not why_not and not rules.has_markup(fields):
+    said = Section(fields)
+    why_not = rules.why_not(status, said)
+    if not why_not and not rules.has_markup(said):
         why_not = 'only its nonce is made anew: it has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
     page, unread = _readable(octets, fields, rules.max_page_bytes)
     media_type = (first(fields, b"content-type") or b"").decode("latin-1")

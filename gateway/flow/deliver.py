@@ -18,7 +18,7 @@ from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Compression
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, is_strong, may_use_range
 from gateway.semantics.fields import list_members
-from gateway.semantics.message import Fields, Request, first, joined
+from gateway.semantics.message import Fields, Request, Section, first, joined
 from gateway.semantics.negotiation import preferred_coding
 from gateway.semantics.ranges import parse_range, resolve
 
@@ -173,15 +173,15 @@ def _coded(entry: Entry, coding: bytes) -> tuple[Fields, bytes]:
     return fields, body
 
 
-def may_compress(status: int, fields: Fields, length: int | None, compression: Compression, *, transform: bool) -> bool:
+def may_compress(status: int, said: Section, length: int | None, compression: Compression, *, transform: bool) -> bool:
     """Whether compressed copies of a response may be made and are worth it.
 
     length: octets of its content, None while unknown. transform: it does not say `no-transform`.
     """
-    return not why_not_compressed(status, fields, length, compression, transform=transform)
+    return not why_not_compressed(status, said, length, compression, transform=transform)
 
 
-def why_not_compressed(status: int, fields: Fields, length: int | None, compression: Compression, *, transform: bool) -> str:
+def why_not_compressed(status: int, said: Section, length: int | None, compression: Compression, *, transform: bool) -> str:
     """What speaks against compressed copies, for people; "" when nothing does."""
     if not compression.codings:
         return "cache.compress is off"
@@ -191,13 +191,14 @@ def why_not_compressed(status: int, fields: Fields, length: int | None, compress
         return "only a 200 is compressed"
     if length is not None and length < compression.min_bytes:
         return f"shorter than cache.compress.min_bytes, {compression.min_bytes}"
-    if first(fields, b"content-encoding") is not None:
+    if b"content-encoding" in said:
         return "the origin has encoded it already"
-    return "" if compression.suits(first(fields, b"content-type")) else "its type is none of cache.compress.types"
+    return "" if compression.suits(said.get(b"content-type")) else "its type is none of cache.compress.types"
 
 
-def vary_on_encoding(fields: Fields) -> Fields:
-    """fields, saying that the answer depends on Accept-Encoding: true for every form of something that is kept compressed too."""
-    if b"accept-encoding" in {member.lower() for member in list_members(fields, b"vary")}:
+def vary_on_encoding(said: Section) -> Fields:
+    """The fields, saying that the answer depends on Accept-Encoding: true for every form of something that is kept compressed too."""
+    fields = said.fields
+    if b"vary" in said and b"accept-encoding" in {member.lower() for member in list_members(fields, b"vary")}:
         return fields
     return [*fields, (b"vary", b"Accept-Encoding")]

@@ -34,7 +34,7 @@ from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_val
 from gateway.semantics.conditional import is_strong
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.message import Fields, Section, first, joined
 from gateway.semantics.ranges import parse_content_range
 from gateway.semantics.structured import parse_strings
 from gateway.upstream.origin import OriginRequest, OriginResponse
@@ -112,7 +112,7 @@ class Forwarder:
     def _flight_name(self, visit: Visit) -> FlightName:
         shelf = self.store.shelf(visit.key)
         variant = tuple([selecting_values(names, visit.request, visit.route) for names in shelf.groups if names]) if shelf else ()
-        return visit.key, first(visit.request.fields, b"range"), variant
+        return visit.key, visit.request.section.get(b"range"), variant
 
     async def aclose(self) -> None:
         """Give up whatever is under way."""
@@ -187,7 +187,7 @@ class Forwarder:
             await discard(response)
             visit.whole = True
             return await self._fetch(visit, None, stamp)
-        if response.status == 206 and first(visit.request.fields, b"range") is None:
+        if response.status == 206 and b"range" not in visit.request.section:
             return await self._complete(visit, entry, sent, response, stamp)
         judgement = self._judge(visit, sent, response)
         if isinstance(judgement, NotStored):
@@ -216,14 +216,14 @@ class Forwarder:
             self.origin_requests += 1
             raise
         self.origin_requests += 1
-        inclusion = visit.inclusion
-        if visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
+        inclusion, esi = visit.inclusion, visit.route.esi
+        if esi.applies(response.status, response.section, forced=inclusion is not None and inclusion.esi):
             try:
-                make_readable(response, visit.route.esi)
+                make_readable(response, esi)
             except UpstreamError:
                 await discard(response)
                 raise
-        elif visit.route.esi.strip and visit.route.esi.suits(first(response.fields, b"content-type")):
+        elif esi.strip and esi.suits(response.section.get(b"content-type")):
             strip_markup(response, lambda raw: self.on_page(None, raw))
         if inclusion is not None and inclusion.ttl is not None and response.status in (200, 203, 204):
             personal = any(name in (b"cookie", b"authorization") for name, _ in request.fields)
@@ -238,9 +238,9 @@ class Forwarder:
         return Case(
             method,
             visit.key,
-            sent,
+            Section(sent),
             response.status,
-            response.fields,
+            response.section,
             visit.route.policy,
             request_time=response.request_time,
             response_time=response.response_time,
@@ -253,21 +253,20 @@ class Forwarder:
         return decide(self.case_of(visit, sent, response, method))
 
     def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
-        policy = visit.route.policy
+        policy, esi, said = visit.route.policy, visit.route.esi, response.section
         fields = stored_fields(response.fields, terms, policy.tag_fields, format_date(response.response_time))
-        is_page = visit.route.esi.applies(response.status, response.fields)
+        is_page = esi.applies(response.status, said)
         if not is_page:
-            fields = visit.route.esi.conceal(fields)
+            fields = esi.conceal(fields)
         extent = parse_content_range(first(fields, b"content-range")) if response.status == 206 else None
         if extent is not None:
             fields = [field for field in fields if field[0] != b"content-range"]
-        terms.transform = may_compress(
-            response.status, fields, response.length, visit.route.compression, transform=terms.transform
-        )
+        kept = Section(fields)
+        terms.transform = may_compress(response.status, kept, response.length, visit.route.compression, transform=terms.transform)
         if terms.transform:
-            fields = vary_on_encoding(fields)
-        nominated = nominated_values(terms.vary, sent)
-        tags = tags_of(response.fields, policy.tag_fields)
+            fields = vary_on_encoding(kept)
+        nominated = nominated_values(terms.vary, sent) if terms.vary else ()
+        tags = tags_of(said, policy.tag_fields)
         filling = Filling(
             response.status,
             fields,
@@ -279,7 +278,7 @@ class Forwarder:
             withheld=[field for field in end_to_end(response.fields) if field[0] in terms.omit] if terms.omit else [],
         )
         filling.esi = is_page
-        filling.markup = is_page and visit.route.esi.has_markup(response.fields)
+        filling.markup = is_page and esi.has_markup(said)
         return filling
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
@@ -407,12 +406,13 @@ class Forwarder:
             hidden = {*NEVER_STORED, *policy.tag_fields}
             passed = [field for field in merged if field[0] not in hidden]
             return entry.for_one(
-                passed, response.response_time - initial_age(merged + age, response.request_time, response.response_time)[0]
+                passed,
+                response.response_time - initial_age(Section(merged + age), response.request_time, response.response_time)[0],
             )
         fields = stored_fields(merged, terms, policy.tag_fields, format_date(response.response_time))
         nominated = entry.nominated if terms.vary == entry.vary else nominated_values(terms.vary, sent)
         terms.transform = entry.transform and terms.transform
-        tags = tags_of(response.fields, policy.tag_fields) or entry.tags
+        tags = tags_of(response.section, policy.tag_fields) or entry.tags
         fresh = Entry(
             entry.key,
             entry.route,
@@ -479,7 +479,7 @@ class Forwarder:
             visit.whole = True  # the client's condition was about the template, or about the page before it was one
             return await self.relay(visit, entry)
         if request.method not in SAFE and 200 <= response.status < 400:
-            tags = tags_of(response.fields, visit.route.policy.tag_fields)
+            tags = tags_of(response.section, visit.route.policy.tag_fields)
             visit.overtaken = self.ledger.is_hit(key, visit.route.name, tags, stamp)
             self.invalidate(visit, response)
         if request.method == b"HEAD" and entry is not None and response.status == 200:

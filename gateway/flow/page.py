@@ -40,7 +40,7 @@ from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
 from gateway.flow.shedding import Shedding
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
-from gateway.semantics.message import Request, first, joined
+from gateway.semantics.message import Request, Section, first, joined
 from gateway.telemetry.trace import TraceNode
 from gateway.upstream.origin import OriginResponse
 
@@ -508,7 +508,7 @@ class Page:
         facts.detail = Reason.PURGED_MEANWHILE.value if filling.purged else ""
         member = encode_member(self.server, reason.value, ttl=ttl, stored=facts.stored, collapsed=not own, detail=facts.detail)
         reader = filling.spool.read() if allows_content(filling.status) else None
-        if reader is not None and first(request.fields, b"range") is not None and filling.extent is None:
+        if reader is not None and b"range" in request.section and filling.extent is None:
             try:
                 await filling.spool.settled()  # a part of a whole that is on its way
             except asyncio.CancelledError:
@@ -518,7 +518,7 @@ class Page:
                 await reader.aclose()
                 return self._error(visit, filling.spool.error, reason.value)
         forced = visit.inclusion is not None and visit.inclusion.esi
-        if filling.esi or (forced and visit.route.esi.applies(filling.status, filling.fields, forced=True)):
+        if filling.esi or (forced and visit.route.esi.applies(filling.status, Section(filling.fields), forced=True)):
             return await self._woven_of_filling(visit, filling, facts, member, reader, now)
         response = self._of_filling(visit, filling, facts, member, reader, now, own=own)
         if own:
@@ -601,10 +601,10 @@ class Page:
         fields = passed_fields(response, visit.route.policy.tag_fields)
         member = encode_member(self.server, reason, detail=detail)
         inclusion = visit.inclusion
-        if not visit.route.esi.applies(response.status, response.fields, forced=inclusion is not None and inclusion.esi):
+        if not visit.route.esi.applies(response.status, response.section, forced=inclusion is not None and inclusion.esi):
             return pass_on(visit.request, response, [*visit.route.esi.conceal(fields), (b"cache-status", member)], facts)
         template = passing_template(response, fields, visit.route.compression)
-        template.markup = visit.route.esi.has_markup(response.fields, forced=inclusion is not None and inclusion.esi)
+        template.markup = visit.route.esi.has_markup(response.section, forced=inclusion is not None and inclusion.esi)
         if response.body is None:
             return self.weaver.head_only(visit, template, facts, member)
         return await self.weaver.weave(visit, template, facts, member)

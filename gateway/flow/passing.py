@@ -10,7 +10,7 @@ from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Compression
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, Request, first, joined
+from gateway.semantics.message import Fields, Request, Section, first, joined
 from gateway.upstream.origin import OriginResponse
 
 __all__ = ["pass_on", "passed_fields", "passing_template"]
@@ -30,7 +30,7 @@ def passed_fields(response: OriginResponse, tag_fields: tuple[bytes, ...]) -> Fi
 def passing_template(response: OriginResponse, fields: Fields, compression: Compression) -> Template:
     """A page that is assembled on its way through. Nobody else may have it: nothing is known of whom it is for."""
     plain = b"no-transform" not in (joined(fields, b"cache-control") or b"").lower()
-    transform = may_compress(response.status, fields, None, compression, transform=plain)
+    transform = may_compress(response.status, Section(fields), None, compression, transform=plain)
     return Template(response.status, fields, UNKNOWN, chunks=response.body, transform=transform)
 
 

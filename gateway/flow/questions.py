@@ -7,7 +7,7 @@ from gateway.cache.parts import missing_range
 from gateway.errors import UpstreamError
 from gateway.flow.recognise import Visit
 from gateway.semantics.conditional import is_strong, is_weak_match
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.message import Fields, Section, first
 from gateway.semantics.ranges import parse_range
 from gateway.semantics.structured import parse_strings
 from gateway.upstream.origin import OriginResponse
@@ -17,13 +17,13 @@ __all__ = ["conditions_of", "confirms", "discard", "is_about_template", "is_part
 
 def is_part_of_page(visit: Visit, response: OriginResponse) -> bool:
     """A part of what is to be assembled: of no use to anybody. Asked for once more, whole; an origin that sends a part again is left to the rules of parts."""
-    return not visit.whole and visit.route.esi.applies(200, response.fields)
+    return not visit.whole and visit.route.esi.applies(200, response.section)
 
 
 def is_about_template(visit: Visit, response: OriginResponse) -> bool:
     """A 304 that answers the client's own condition with what the origin knows: the template, or the page before it was one."""
     rules = visit.route.esi
-    return not visit.whole and rules.mode != "off" and rules.has_markup(response.fields)
+    return not visit.whole and rules.mode != "off" and rules.has_markup(response.section)
 
 
 def confirms(response: OriginResponse, entry: Entry) -> bool:
@@ -37,11 +37,11 @@ def conditions_of(visit: Visit, entry: Entry | None) -> Fields:
 
     Without something stored: the client's single range goes through, since a part can be stored too; anything else is fetched whole.
     """
-    wanted = first(visit.request.fields, b"range") if not visit.whole else None
+    wanted = visit.request.section.get(b"range") if not visit.whole else None
     if entry is None or (entry.parts is not None and wanted is not None):
         if wanted is None or parse_range(wanted) is None:
             return []
-        if_range = first(visit.request.fields, b"if-range")
+        if_range = visit.request.section.get(b"if-range")
         return [(b"range", wanted)] if if_range is None else [(b"range", wanted), (b"if-range", if_range)]
     if entry.parts is not None:
         rest = missing_range(entry.parts, entry.length)
@@ -59,14 +59,14 @@ def conditions_of(visit: Visit, entry: Entry | None) -> Fields:
     return conditions
 
 
-def tags_of(fields: Fields, tag_fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def tags_of(said: Section, tag_fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Surrogate keys (separated by blanks or commas) and cache groups (RFC 9875 §2) of a response, each once."""
     found: dict[bytes, None] = {}
     for name in tag_fields:
-        value = joined(fields, name)
+        value = said.joined(name)
         if value is not None:
             found.update(dict.fromkeys(value.replace(b",", b" ").split()))
-    groups = joined(fields, b"cache-groups")
+    groups = said.joined(b"cache-groups")
     if groups is not None:
         found.update(dict.fromkeys(b"group:" + group.encode("latin-1") for group in parse_strings(groups) or ()))
     return tuple(found)

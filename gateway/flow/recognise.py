@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.cache.key import Crowd, Key
-from gateway.cache.plan import NO_WISHES, Ask, parse_ask
+from gateway.cache.plan import Ask, parse_ask
 from gateway.cache.variant import NominatedValues, VaryNames, nominated_values
 from gateway.flow.assembly.inclusion import Inclusion, Tally
 from gateway.flow.assembly.rules import CAPABILITY
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import connection_options, end_to_end
-from gateway.semantics.message import Fields, Request, first, joined
+from gateway.semantics.message import Fields, Request, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
 from gateway.telemetry.trace import TraceNode
 
@@ -88,7 +88,7 @@ class Visit:
         self.request = request
         self.route = route
         self.key: Key = (request.scheme, request.host, target)
-        self.ask: Ask = parse_ask(request.fields, obey=route.policy.request_directives) if request.fields else NO_WISHES
+        self.ask: Ask = parse_ask(request.section, obey=route.policy.request_directives)
         self.interim = request.interim
         self.started = started
         self.request_id = request_id
@@ -106,7 +106,7 @@ class Visit:
     def crowd(self) -> Crowd:
         """What is remembered of uncacheable answers is remembered for these."""
         ask = self.ask
-        return self.key, ask.authorized or ask.no_store or first(self.request.fields, b"cookie") is not None
+        return self.key, ask.authorized or ask.no_store or b"cookie" in self.request.section
 
 
 def selecting_values(names: VaryNames, request: Request, route: Route) -> NominatedValues:
@@ -198,13 +198,13 @@ def _quoted(host: bytes) -> str:
 
 def has_looped(request: Request, identity: Identity, limit: int = 5) -> bool:
     """The request has come through here limit times before: an origin points back at us. RFC 9110 §7.6.3."""
-    via = joined(request.fields, b"via")
+    via = request.section.joined(b"via")
     return via is not None and via.count(b" " + identity.via) >= limit
 
 
 def wants_upgrade(request: Request) -> bool:
     """The client would like another protocol on this connection, and not HTTP/2 (which is ours to refuse by going on in HTTP/1.1). RFC 9110 §7.8."""
-    protocol = first(request.fields, b"upgrade")
+    protocol = request.section.get(b"upgrade")
     if protocol is None or request.version != b"1.1" or protocol.lower().startswith(b"h2c"):
         return False
     return b"upgrade" in connection_options(request.fields)

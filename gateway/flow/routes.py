@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.key import QueryRule
 from gateway.flow.assembly.rules import EsiRules
+from gateway.semantics.media_types import MediaTypes
 from gateway.upstream.origin import Origin
 
 __all__ = ["Compression", "Route", "Routes"]
@@ -19,21 +20,17 @@ class Compression:
     types       media types, exact or ending in /*; lower case
     """
 
-    __slots__ = ("_families", "_types", "codings", "levels", "min_bytes")
+    __slots__ = ("_types", "codings", "levels", "min_bytes")
 
     def __init__(self, codings: Sequence[bytes], levels: dict[bytes, int], types: Sequence[str], min_bytes: int) -> None:
         self.codings = tuple(codings)
         self.levels = levels
         self.min_bytes = min_bytes
-        self._types = frozenset(name.encode("ascii") for name in types if not name.endswith("/*"))
-        self._families = tuple(name[:-1].encode("ascii") for name in types if name.endswith("/*"))
+        self._types = MediaTypes(types)
 
     def suits(self, content_type: bytes | None) -> bool:
         """Whether content of that type gets smaller."""
-        if not content_type or not self.codings:
-            return False
-        media = content_type.partition(b";")[0].strip().lower()
-        return media in self._types or media.startswith(self._families)
+        return bool(self.codings) and self._types.have(content_type)
 
 
 class Route:

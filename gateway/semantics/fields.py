@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 
 from gateway.semantics.message import Fields, values
 
@@ -44,10 +45,13 @@ def list_members(fields: Fields, name: bytes) -> list[bytes]:
     return [member for value in values(fields, name) for member in split_list(value)]
 
 
-def connection_options(fields: Fields) -> set[bytes]:
+def connection_options(fields: Fields) -> AbstractSet[bytes]:
     """Names that `Connection` lists, lower case."""
-    return {member.lower() for member in list_members(fields, b"connection")}
+    listed = values(fields, b"connection")
+    return {member.lower() for value in listed for member in split_list(value)} if listed else _NOTHING
 
+
+_NOTHING: frozenset[bytes] = frozenset()
 
 # What Connection may not be used to remove: the sender needs these to be seen by everyone on the path.
 _PROTECTED = frozenset(
@@ -61,5 +65,6 @@ def end_to_end(fields: Fields) -> Fields:
     A `Connection` that names a field everybody relies on (`Host`, `Cookie`, `Cache-Control`, ...) is not followed there:
     the RFC forbids to send that, and following it lets a client strip what the origin decides by.
     """
-    listed = connection_options(fields) - _PROTECTED
-    return [field for field in fields if field[0] not in HOP_BY_HOP and field[0] not in listed]
+    listed = connection_options(fields)
+    ends = HOP_BY_HOP | (listed - _PROTECTED) if listed else HOP_BY_HOP
+    return [field for field in fields if field[0] not in ends]

@@ -8,9 +8,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TypeAlias
 
-__all__ = ["Fields", "Request", "first", "joined", "values"]
+__all__ = ["Fields", "Request", "Section", "first", "joined", "values"]
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Section(dict[bytes, bytes]):
+    """A header section for who has many questions: read once, then looked up. What `first` and `joined` say, without a walk for each name.
+
+    As a dictionary: the value of the first field of each name. fields: the section itself, which must not change any more.
+    """
+
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__(reversed(fields))  # the last one set is the first one said
+        self.fields = fields
+
+    def joined(self, name: bytes) -> bytes | None:
+        """All fields of that name as one list value (RFC 9110 §5.3), None when there is none."""
+        value = self.get(name)
+        if value is None or len(self) == len(self.fields):
+            return value
+        return joined(self.fields, name)
 
 
 class Request:
@@ -31,6 +51,7 @@ class Request:
     """
 
     __slots__ = (
+        "_section",
         "body",
         "client",
         "expect",
@@ -76,6 +97,15 @@ class Request:
         self.trailers = trailers
         self.expect = expect
         self.interim = interim
+        self._section: Section | None = None
+
+    @property
+    def section(self) -> Section:
+        """The fields, for who has many questions."""
+        section = self._section
+        if section is None or section.fields is not self.fields:
+            section = self._section = Section(self.fields)
+        return section
 
 
 def first(fields: Fields, name: bytes) -> bytes | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from gateway.semantics.message import Fields
+from gateway.semantics.message import Fields, Section
 
 __all__ = ["Interim", "Origin", "OriginBody", "OriginRequest", "OriginResponse", "Tunnel"]
 
@@ -93,7 +93,7 @@ class OriginResponse:
     request_time    epoch seconds when the request was begun, response_time when the head was complete (RFC 9111 §4.2.3)
     """
 
-    __slots__ = ("body", "fields", "length", "reason", "request_time", "response_time", "status", "tunnel")
+    __slots__ = ("_section", "body", "fields", "length", "reason", "request_time", "response_time", "status", "tunnel")
 
     def __init__(
         self,
@@ -115,6 +115,15 @@ class OriginResponse:
         self.request_time = request_time
         self.response_time = response_time
         self.tunnel = tunnel
+        self._section: Section | None = None
+
+    @property
+    def section(self) -> Section:
+        """The fields as they are now, for who has many questions."""
+        section = self._section
+        if section is None or section.fields is not self.fields:  # somebody on the way has put others in their place
+            section = self._section = Section(self.fields)
+        return section
 
 
 class Origin(Protocol):

@@ -10,6 +10,7 @@ from gateway.cache.freshness import CachePolicy, freshness_lifetime, initial_age
 from gateway.cache.targeted import governing_directives
 from gateway.semantics.cache_control import MAX_DELTA
 from gateway.semantics.dates import format_date
+from gateway.semantics.message import Section
 
 NOW = 1_800_000_000.0
 POLICY = CachePolicy()
@@ -63,19 +64,19 @@ def fields_of(*lines: str):
 )
 def test_how_old_a_response_is_on_arrival(lines, took, age):
     """RFC 9111 §4.2.3, §5.1: what can't be read of Age is ignored."""
-    assert initial_age(fields_of(*lines), NOW - took, NOW)[0] == age
+    assert initial_age(Section(fields_of(*lines)), NOW - took, NOW)[0] == age
 
 
 @pytest.mark.parametrize(
     ("line", "date"), [("Date: {-60}", NOW - 60), ("Date: {+100}", NOW + 100), ("Date: then", NOW), ("X: y", NOW)]
 )
 def test_the_date_that_counts(line, date):
-    assert initial_age(fields_of(line), NOW, NOW)[1] == date
+    assert initial_age(Section(fields_of(line)), NOW, NOW)[1] == date
 
 
 @given(st.binary(max_size=30), st.binary(max_size=30), st.floats(0, 1_000))
 def test_no_octets_make_a_response_younger_than_the_time_it_took(date, age, took):
-    assert initial_age([(b"date", date), (b"age", age)], NOW - took, NOW)[0] >= NOW - (NOW - took)
+    assert initial_age(Section([(b"date", date), (b"age", age)]), NOW - took, NOW)[0] >= NOW - (NOW - took)
 
 
 # ── Lifetime ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,7 +84,7 @@ def test_no_octets_make_a_response_younger_than_the_time_it_took(date, age, took
 
 def lifetime(*lines: str, status: int = 200, date: float = NOW, policy: CachePolicy = POLICY) -> float:
     fields = fields_of(*lines)
-    return freshness_lifetime(status, fields, governing_directives(fields, TARGETED), date, policy)
+    return freshness_lifetime(status, Section(fields), governing_directives(Section(fields), TARGETED), date, policy)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_the_sites_own_guesses():
 )
 def test_whether_the_response_itself_says_so(lines, expected):
     fields = fields_of(*lines)
-    assert is_explicit(governing_directives(fields, TARGETED), fields) is expected
+    assert is_explicit(governing_directives(Section(fields), TARGETED), Section(fields)) is expected
 
 
 # ── Staleness ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,10 +198,10 @@ OWN = CachePolicy(stale_while_revalidate=5.0, stale_if_error=9.0)
 )
 def test_how_long_it_may_be_stale(control, windows):
     """RFC 9111 §4.2.4, §5.2.2.2, §5.2.2.8, §5.2.2.10; RFC 5861 §3, §4."""
-    found = stale_windows(governing_directives(fields_of(f"Cache-Control: {control}"), TARGETED), OWN)
+    found = stale_windows(governing_directives(Section(fields_of(f"Cache-Control: {control}")), TARGETED), OWN)
     assert (found.while_revalidate, found.if_error, found.on_request) == windows
 
 
 def test_a_targeted_s_maxage_is_just_a_lifetime():
-    found = stale_windows(governing_directives(fields_of("CDN-Cache-Control: s-maxage=1"), TARGETED), OWN)
+    found = stale_windows(governing_directives(Section(fields_of("CDN-Cache-Control: s-maxage=1")), TARGETED), OWN)
     assert (found.while_revalidate, found.if_error, found.on_request) == (5, 9, True)

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from gateway.cache.plan import Forward, ForwardReason, Refuse, Reuse, parse_ask, plan
 from gateway.semantics.cache_control import MAX_DELTA
+from gateway.semantics.message import Section
 from tests.caching.entries import NOW, make_entry
 
 
 def ask(control: str = "", **fields: str):
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
-    return parse_ask([*lines, *([(b"cache-control", control.encode())] if control else [])])
+    return parse_ask(Section([*lines, *([(b"cache-control", control.encode())] if control else [])]))
 
 
 # words: fresh; stale; stale+ (a renewal is to be started); else the reason to ask the origin; refused
@@ -125,11 +126,11 @@ def test_pragma_counts_where_there_is_no_cache_control():
 
 def test_a_site_that_takes_no_wishes_still_sees_credentials():
     fields = [(b"cache-control", b"no-cache"), (b"pragma", b"no-cache"), (b"authorization", b"x")]
-    found = parse_ask(fields, obey=False)
+    found = parse_ask(Section(fields), obey=False)
     assert (found.no_cache, found.authorized) == (False, True)
 
 
 @given(st.binary(max_size=40), st.binary(max_size=10), st.floats(0, 1_000))
 def test_no_octets_make_it_raise(control, pragma, at):
-    found = parse_ask([(b"cache-control", control), (b"pragma", pragma)])
+    found = parse_ask(Section([(b"cache-control", control), (b"pragma", pragma)]))
     plan(make_entry(), found, NOW + at)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.policy import RULES, Case, NotStored, Reason, Stored, decide, judge, steps
 from gateway.semantics.dates import format_date
+from gateway.semantics.message import Section
 
 NOW = 1_800_000_000.0
 URL = (b"http", b"shop.test", b"/page")
@@ -32,9 +33,9 @@ def case(
     return Case(
         method.encode(),
         URL,
-        sent or [],
+        Section(sent or []),
         status,
-        [(name.encode(), value.encode()) for name, value in fields],
+        Section([(name.encode(), value.encode()) for name, value in fields]),
         policy,
         request_time=NOW - 1,
         response_time=NOW,

@@ -7,13 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.cache.targeted import governing_directives
+from gateway.semantics.message import Section
 
 NAMES = (b"weft-cache-control", b"cdn-cache-control")
 
 
 def governing(*lines: tuple[str, str], surrogate_control: bool = True):
     return governing_directives(
-        [(name.encode(), value.encode()) for name, value in lines], NAMES, surrogate_control=surrogate_control
+        Section([(name.encode(), value.encode()) for name, value in lines]), NAMES, surrogate_control=surrogate_control
     )
 
 
@@ -106,5 +107,5 @@ lines = st.lists(
 @example([(b"cdn-cache-control", b"max-age=9999999999999999")])
 @example([(b"surrogate-control", b"max-age=+")])
 def test_no_octets_make_it_raise(lines):
-    directives = governing_directives(lines, NAMES)
+    directives = governing_directives(Section(lines), NAMES)
     assert all(0 <= number <= 2**31 for number in directives.numbers.values())

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.variant import ANY, nominated_values, parse_vary
+from gateway.semantics.message import Section
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ from gateway.cache.variant import ANY, nominated_values, parse_vary
     ],
 )
 def test_the_names_that_vary_lists(values, expected):
-    assert parse_vary([(b"vary", value) for value in values]) == expected
+    assert parse_vary(Section([(b"vary", value) for value in values])) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from jinja2 import TemplateSyntaxError
 from fragments.esi.nodes import Include
 from fragments.esi.parser import parse
 from gateway.flow.assembly.rules import asks_for_esi
+from gateway.semantics.message import Section
 
 
 def included(html: str) -> list[dict[str, str]]:
@@ -20,7 +21,7 @@ def test_a_slot_is_an_include_that_may_fail(render):
     html, fields = render('<p>{{ weft.slot("/cart?a=1&b=2", maxwait=300) }}</p>')
     assert included(html) == [{"src": "/cart?a=1&b=2", "onerror": "continue", "maxwait": "300"}]
     assert fields == {"Surrogate-Control": 'content="ESI/1.0"', "Vary": "Surrogate-Capability"}
-    assert asks_for_esi([(b"surrogate-control", fields["Surrogate-Control"].encode())])
+    assert asks_for_esi(Section([(b"surrogate-control", fields["Surrogate-Control"].encode())]))
 
 
 def test_a_block_keeps_its_body_for_the_time_when_the_fragment_fails(render):

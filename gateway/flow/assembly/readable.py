@@ -9,7 +9,7 @@ from gateway.cache.targeted import governing_directives
 from gateway.errors import UpstreamMalformed
 from gateway.flow.assembly.rules import EsiRules
 from gateway.semantics.decoding import Decoder, DecodingError, TooLarge, decoder_for
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.message import Fields, Section, joined
 from gateway.upstream.origin import OriginBody, OriginResponse
 
 __all__ = ["make_readable", "with_lifetime"]
@@ -71,9 +71,10 @@ def with_lifetime(fields: Fields, ttl: float, policy: CachePolicy, *, personal: 
 
     personal: the request carried a cookie or credentials. Then only a lifetime of its own says that a response is for all; ttl may replace that one.
     """
-    said = governing_directives(fields, policy.targeted_fields, surrogate_control=policy.surrogate_control)
-    if first(fields, b"set-cookie") is not None or said.flags & _FORBID:
+    said = Section(fields)
+    directives = governing_directives(said, policy.targeted_fields, surrogate_control=policy.surrogate_control)
+    if b"set-cookie" in said or directives.flags & _FORBID:
         return fields
-    if personal and not (said.numbers or first(fields, b"expires") is not None):
+    if personal and not (directives.numbers or b"expires" in said):
         return fields
     return [*[field for field in fields if field[0] != _OURS], (_OURS, b"max-age=%d" % ttl)]

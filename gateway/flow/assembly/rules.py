@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 
 from fragments.assembly import Budget
-from gateway.semantics.message import Fields, first, joined
+from gateway.semantics.media_types import MediaTypes
+from gateway.semantics.message import Fields, Section
 
 __all__ = ["CAPABILITY", "EsiRules", "asks_for_esi"]
 
@@ -35,8 +36,8 @@ class EsiRules:
     """
 
     __slots__ = (
-        "_families",
         "_types",
+        "_waits_for_word",
         "budget",
         "cookies",
         "cookies_from",
@@ -86,8 +87,7 @@ class EsiRules:
         csrf_cookie: str = "",
     ) -> None:
         self.mode = mode
-        self._types = frozenset(name.encode("ascii") for name in types if not name.endswith("/*"))
-        self._families = tuple(name[:-1].encode("ascii") for name in types if name.endswith("/*"))
+        self._types = MediaTypes(types)
         self.lenient = lenient
         self.deadline = deadline
         self.max_depth = max_depth
@@ -104,27 +104,25 @@ class EsiRules:
         self.late = late
         self.late_after = late_after
         self.nonce = nonce.encode("ascii")
+        self._waits_for_word = mode == "auto" and not nonce  # only pages that ask for it are assembled
         self.csrf_cookie = csrf_cookie
 
     def suits(self, content_type: bytes | None) -> bool:
         """Whether content of that type is looked at."""
-        if not content_type:
-            return False
-        media = content_type.partition(b";")[0].strip().lower()
-        return media in self._types or media.startswith(self._families)
+        return self._types.have(content_type)
 
-    def why_not(self, status: int, fields: Fields, *, forced: bool = False) -> str:
+    def why_not(self, status: int, said: Section, *, forced: bool = False) -> str:
         """What speaks against assembling a response, for people; "" when it is to be.
 
         forced: the include that brings it says dca="esi".
         """
         if self.mode == "off":
             return "esi.mode is off"
-        if not (self.has_markup(fields, forced=forced) or (self.nonce and self.suits(first(fields, b"content-type")))):
+        if not (self.has_markup(said, forced=forced) or (self.nonce and self.suits(said.get(b"content-type")))):
             return 'the response has no Surrogate-Control: content="ESI/1.0", and esi.mode is auto'
         if status < 200 or status in (204, 205, 206, 304):
             return f"a {status} has no whole page"
-        if not self.suits(first(fields, b"content-type")):
+        if not self.suits(said.get(b"content-type")):
             return "its type is none of esi.types"
         return ""
 
@@ -135,18 +133,20 @@ class EsiRules:
             return fields
         return [(name, value.replace(b"'nonce-" + mark + b"'", b"").replace(mark, b"")) for name, value in fields]
 
-    def has_markup(self, fields: Fields, *, forced: bool = False) -> bool:
+    def has_markup(self, said: Section, *, forced: bool = False) -> bool:
         """Whether the page's ESI is run. Else only its nonce is made anew: what did not ask gains no power."""
-        return forced or self.mode == "always" or asks_for_esi(fields)
+        return forced or self.mode == "always" or asks_for_esi(said)
 
-    def applies(self, status: int, fields: Fields, *, forced: bool = False) -> bool:
+    def applies(self, status: int, said: Section, *, forced: bool = False) -> bool:
         """Whether to assemble a response."""
-        return self.mode != "off" and not self.why_not(status, fields, forced=forced)
+        if self.mode == "off" or (self._waits_for_word and not forced and b"surrogate-control" not in said):
+            return False  # what is to be said of nearly every response
+        return not self.why_not(status, said, forced=forced)
 
 
-def asks_for_esi(fields: Fields) -> bool:
+def asks_for_esi(said: Section) -> bool:
     """`Surrogate-Control: content="ESI/1.0"`. Edge Architecture Specification §2.3."""
-    value = joined(fields, b"surrogate-control")
+    value = said.joined(b"surrogate-control")
     if value is None:
         return False
     return any(word.startswith(b"ESI/1.") for found in _CONTENT.findall(value) for word in found.split())

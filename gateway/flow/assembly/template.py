@@ -9,7 +9,7 @@ from fragments.esi.program import Program
 from gateway.cache.entry import Entry
 from gateway.flow.assembly.composite import Piece, piece_of
 from gateway.flow.recognise import Visit
-from gateway.semantics.message import Fields
+from gateway.semantics.message import Fields, Section
 
 __all__ = ["COMPILED_AT_ONCE", "Template", "compile_body", "is_page", "template_of"]
 
@@ -71,4 +71,4 @@ def is_page(visit: Visit, entry: Entry) -> bool:
     if entry.esi:
         return True
     inclusion = visit.inclusion
-    return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, entry.fields(), forced=True)
+    return inclusion is not None and inclusion.esi and visit.route.esi.applies(entry.status, Section(entry.fields()), forced=True)
