@@ -34,8 +34,8 @@ class Spool:
         self._base = 0  # chunks dropped from the front
         self._places: dict[SpoolReader, int] = {}
         self._expected = True  # the first reader is still to come
-        self._more = asyncio.Event()
-        self._drained = asyncio.Event()
+        self._more: asyncio.Event | None = None  # while somebody waits for the next octets
+        self._drained: asyncio.Event | None = None  # while the origin is held back
         self.size = 0
         self.done = False
         self.error: Exception | None = None
@@ -46,13 +46,13 @@ class Spool:
         """More has come."""
         self._chunks.append(chunk)
         self.size += len(chunk)
-        self._more.set()
+        self._wake()
 
     def finish(self, error: Exception | None = None) -> None:
         """The end, or the reason why there will be none: readers get to the last octet first, then the error."""
         self.done = True
         self.error = error
-        self._more.set()
+        self._wake()
 
     def body(self) -> bytes:
         """All octets so far; only while everything is kept."""
@@ -67,12 +67,12 @@ class Spool:
         """It will not be stored."""
         self.kept = False
         self._drop_what_all_had()
-        self._more.set()
+        self._wake()
 
     async def room(self) -> None:
         """Wait until the slowest reader is near."""
         while not self.kept and self.is_read and len(self._chunks) > _WINDOW:
-            self._drained.clear()
+            self._drained = asyncio.Event()
             await self._drained.wait()
 
     def read(self) -> SpoolReader:
@@ -85,13 +85,12 @@ class Spool:
     def expect_nobody(self) -> None:
         """The one for whom it was fetched will not read it."""
         self._expected = False
-        self._drained.set()
+        self._make_room()
 
     async def settled(self) -> None:
         """Wait until it is clear whether all of it is kept: it is here, or it broke off, or it is too large."""
         while self.kept and not self.done:
-            self._more.clear()
-            await self._more.wait()
+            await self._news()
 
     async def _next(self, reader: SpoolReader) -> bytes | None:
         """The chunk after the reader's place, None at the end. Raises the error that ended it."""
@@ -110,15 +109,29 @@ class Spool:
                 if self.error is not None:
                     raise self.error
                 return None
-            self._more.clear()  # whoever waits already has been woken by the set before; nobody is lost
-            await self._more.wait()
+            await self._news()
         return None
+
+    async def _news(self) -> None:
+        """Wait for octets, or the end of them."""
+        if self._more is None:  # nearly every page comes whole, and nobody ever waits
+            self._more = asyncio.Event()
+        await self._more.wait()
+
+    def _wake(self) -> None:
+        more, self._more = self._more, None
+        if more is not None:
+            more.set()
+
+    def _make_room(self) -> None:
+        if self._drained is not None:
+            self._drained.set()
 
     def _leave(self, reader: SpoolReader) -> None:
         if self._places.pop(reader, None) is not None:
             if not self.kept:
                 self._drop_what_all_had()
-            self._drained.set()
+            self._make_room()
 
     def _drop_what_all_had(self) -> None:
         if self._expected:
@@ -127,7 +140,7 @@ class Spool:
         if had:
             del self._chunks[:had]
             self._base += had
-            self._drained.set()
+            self._make_room()
 
 
 class SpoolReader:

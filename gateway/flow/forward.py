@@ -37,6 +37,7 @@ from gateway.semantics.fields import end_to_end
 from gateway.semantics.message import Fields, Section, first, joined
 from gateway.semantics.ranges import parse_content_range
 from gateway.semantics.structured import parse_strings
+from gateway.upstream.inflow import ArrivedBody
 from gateway.upstream.origin import OriginRequest, OriginResponse
 
 __all__ = ["Forwarder"]
@@ -136,26 +137,24 @@ class Forwarder:
                 flight.tags = shareable.tags
                 if not awaited:
                     shareable.spool.expect_nobody()
-            flight.landing.set_result(landing)
+            flight.land(landing)
             if shareable is not None and not shareable.spool.done:
                 await self._fill(visit, shareable, landing.response, flight.stamp)
-        except asyncio.CancelledError:
-            flight.landing.cancel()
+        except asyncio.CancelledError as stop:
+            flight.crash(stop)
             raise
         except Exception as error:
             logger.exception("fetch failed", extra={"route": visit.route.name})
-            if not flight.landing.done():
-                flight.landing.set_exception(error)
-                flight.landing.exception()  # noted: asyncio need not remind us that nobody asked
+            flight.crash(error)
         finally:
             self._forget(name, flight)
 
     async def _renew(self, flight: Flight, name: FlightName, visit: Visit, entry: Entry) -> None:
         """A flight that no client waits for."""
         await self._fly(flight, name, visit, entry, awaited=False)
-        if flight.landing.cancelled() or flight.landing.exception() is not None:
+        landing = flight.landing
+        if landing is None:
             return  # logged where it happened
-        landing = flight.landing.result()
         if landing.filling is None and landing.response is not None:  # what came can't be stored: what is stored has had its time
             await discard(landing.response)
             entry.stale_until = self.clock()
@@ -202,9 +201,7 @@ class Forwarder:
             return Landing(response=response, reason=judgement.reason, fwd_status=response.status, origin_time=took)
         self.uncacheable.forget(visit.crowd)
         filling = self._begin(visit, sent, response, judgement)
-        if response.body is None:
-            filling.spool.finish()
-            self._shelve(visit, filling, stamp)
+        self._take_at_hand(visit, filling, response, stamp)
         return Landing(filling=filling, response=response, fwd_status=response.status, origin_time=took)
 
     async def _exchange(self, visit: Visit, request: OriginRequest) -> OriginResponse:
@@ -280,6 +277,19 @@ class Forwarder:
         filling.esi = is_page
         filling.markup = is_page and esi.has_markup(said)
         return filling
+
+    def _take_at_hand(self, visit: Visit, filling: Filling, response: OriginResponse, stamp: int) -> None:
+        """Store it here and now when there is nothing to wait for: no content, or one that was there as soon as its head, as that of most pages is."""
+        body, spool = response.body, filling.spool
+        if isinstance(body, ArrivedBody):
+            if body.size > visit.route.policy.max_object_bytes:
+                return  # longer than anybody said: _fill knows what to do
+            if content := body.take():
+                spool.feed(content)
+        elif body is not None:
+            return
+        spool.finish()
+        self._shelve(visit, filling, stamp)
 
     async def _fill(self, visit: Visit, filling: Filling, response: OriginResponse | None, stamp: int) -> None:
         """Take the body in, for all readers and for the store."""
@@ -504,7 +514,7 @@ class Forwarder:
             return None
         filling = self._begin(visit, sent, response, judgement)
         name, flight = self._flight_name(visit), Flight(self.ledger.sequence)
-        flight.landing.set_result(Landing(filling=filling, response=response))
+        flight.land(Landing(filling=filling, response=response))
         self.flights[name] = flight
         flight.task = self._start(self._fill_flight(visit, filling, response, name, flight))
         return filling

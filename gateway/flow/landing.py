@@ -12,7 +12,7 @@ from gateway.errors import UpstreamError
 from gateway.semantics.message import Fields
 from gateway.upstream.origin import OriginResponse
 
-__all__ = ["Filling", "Flight", "Landing", "dispose"]
+__all__ = ["Filling", "Flight", "Landing"]
 
 
 class Filling:
@@ -68,6 +68,11 @@ class Filling:
         self.esi = False
         self.markup = False
 
+    @property
+    def is_stored(self) -> bool:
+        """There is an entry with all of it: nobody needs to read the spool."""
+        return self.entry is not None and self.spool.done
+
 
 class Landing:
     """What came of a fetch. One of these, looked at in this order.
@@ -103,32 +108,64 @@ class Landing:
 
 
 class Flight:
-    """One fetch under way.
+    """One fetch under way. It ends once: it lands, or it crashes; whoever waits for that may leave without an effect on the others.
 
-    stamp: the purge ledger's sequence when it began. landing: set once, when the head is there. tags: of what it brings, as soon as they are known.
+    stamp: the purge ledger's sequence when it began. landing: what it came to, None until then. tags: of what it brings, as soon as they are known.
     """
 
-    __slots__ = ("landing", "stamp", "tags", "task")
+    __slots__ = ("_crash", "_unwanted", "_waiters", "landing", "stamp", "tags", "task")
 
     def __init__(self, stamp: int) -> None:
         self.stamp = stamp
         self.tags: tuple[bytes, ...] = ()
-        self.landing: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        self.landing: Landing | None = None
         self.task: asyncio.Task[None] | None = None
+        self._crash: BaseException | None = None
+        self._unwanted = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def land(self, landing: Landing) -> None:
+        """The head is there, or what stands in for it."""
+        self.landing = landing
+        self._wake()
+        if self._unwanted:
+            _dispose(landing)
+
+    def crash(self, error: BaseException) -> None:
+        """It will never land. Nothing happens when it has."""
+        if self.landing is None:
+            self._crash = error
+            self._wake()
+
+    async def landed(self) -> Landing:
+        """Wait for it. Raises what it crashed with."""
+        if self.landing is None and self._crash is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if self._crash is not None:
+            raise self._crash
+        assert self.landing is not None
+        return self.landing
+
+    def dispose(self) -> None:
+        """What came, or will come, is not wanted by the one it was fetched for: close it, unless it is being stored for others."""
+        self._unwanted = True
+        if self.landing is not None:
+            _dispose(self.landing)
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
 
 
-def dispose(landing: asyncio.Future[Landing]) -> None:
-    """What came, or will come, is not wanted by the one it was fetched for: close it, unless it is being stored for others."""
-    if not landing.done():
-        landing.add_done_callback(dispose)
-        return
-    if landing.cancelled() or landing.exception() is not None:
-        return
-    result = landing.result()
-    if result.filling is not None:
-        result.filling.spool.expect_nobody()
-    elif result.response is not None and result.response.body is not None:
-        task = asyncio.ensure_future(result.response.body.aclose())
+def _dispose(landing: Landing) -> None:
+    if landing.filling is not None:
+        landing.filling.spool.expect_nobody()
+    elif landing.response is not None and landing.response.body is not None:
+        task = asyncio.ensure_future(landing.response.body.aclose())
         _closing_tasks.add(task)
         task.add_done_callback(_closing_tasks.discard)
 

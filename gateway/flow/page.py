@@ -30,7 +30,7 @@ from gateway.flow.assembly.template import Template, is_page, template_of
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
-from gateway.flow.landing import Filling, Flight, Landing, dispose
+from gateway.flow.landing import Filling, Flight, Landing
 from gateway.flow.lookup import Lookup
 from gateway.flow.own_answers import SERVER, ErrorPage, OwnAnswers
 from gateway.flow.packing import Packing
@@ -364,12 +364,12 @@ class Page:
             patience = visit.route.stale_wait
         try:
             if patience is None:
-                return await asyncio.shield(flight.landing)
+                return await flight.landed()
             async with asyncio.timeout(patience):
-                return await asyncio.shield(flight.landing)
+                return await flight.landed()
         except (TimeoutError, asyncio.CancelledError) as left:
             if own:  # nobody else may have what comes; its connection must not stay behind
-                dispose(flight.landing)
+                flight.dispose()
             if isinstance(left, TimeoutError):
                 return None
             raise
@@ -507,7 +507,7 @@ class Page:
         facts.stored = not filling.purged
         facts.detail = Reason.PURGED_MEANWHILE.value if filling.purged else ""
         member = encode_member(self.server, reason.value, ttl=ttl, stored=facts.stored, collapsed=not own, detail=facts.detail)
-        reader = filling.spool.read() if allows_content(filling.status) else None
+        reader = filling.spool.read() if allows_content(filling.status) and not filling.is_stored else None
         if reader is not None and b"range" in request.section and filling.extent is None:
             try:
                 await filling.spool.settled()  # a part of a whole that is on its way
@@ -573,6 +573,8 @@ class Page:
         if filling.extent is not None:
             start, stop, complete = filling.extent
             block += b"content-range: bytes %d-%d/%s\r\n" % (start, stop - 1, b"*" if complete is None else b"%d" % complete)
+        if reader is None and allows_content(filling.status):
+            reader = filling.spool.read()  # stored, yet what this client gets is not what would come from the store
         response = Response(filling.status, block, reader, facts, length=filling.length)
         response.source = filling
         return response

@@ -87,7 +87,7 @@ class Source(Protocol):
 
 
 class ArrivedBody:
-    """A body that was complete before anybody read it: no connection behind it, nothing to wait for."""
+    """A body that was complete before anybody read it: no connection behind it, nothing to wait for, so `take` gives all of it at once."""
 
     __slots__ = ("_content", "trailers")
 
@@ -102,6 +102,18 @@ class ArrivedBody:
         if self._content:
             return self._content.popleft()
         raise StopAsyncIteration
+
+    @property
+    def size(self) -> int:
+        """Octets not read yet."""
+        return sum(map(len, self._content))
+
+    def take(self) -> bytes:
+        """What was not read yet, all of it."""
+        content = self._content
+        whole = content[0] if len(content) == 1 else b"".join(content)
+        content.clear()
+        return whole
 
     async def aclose(self) -> None:
         """Forget the rest."""
