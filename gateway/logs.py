@@ -9,7 +9,7 @@ from typing import Literal
 
 import orjson
 
-__all__ = ["set_up_logging"]
+__all__ = ["name_speaker", "set_up_logging"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -18,7 +18,15 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         values = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"time": moment, "level": record.levelname.lower(), "logger": record.name, "event": record.getMessage(), **values}
+        line = {
+            "time": moment,
+            "level": record.levelname.lower(),
+            "from": _speaker,
+            "pid": record.process,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **values,
+        }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()
@@ -28,8 +36,17 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         values = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _STANDARD)
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        line = f"{moment} {record.levelname.lower():7} {record.getMessage()} {values}".rstrip()
+        line = f"{moment} {record.levelname.lower():7} {_speaker}: {record.getMessage()} {values}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+_speaker = "weft"
+
+
+def name_speaker(speaker: str) -> None:
+    """Who says what this process logs from now on: `parent`, `worker 1`."""
+    global _speaker  # noqa: PLW0603 - it is a property of the process, as its pid is
+    _speaker = speaker
 
 
 def set_up_logging(level: str, form: Literal["json", "text"]) -> None:

@@ -29,7 +29,8 @@ from gateway.demo.shop import create_shop
 from gateway.demo.visitors import popular_paths
 from gateway.endpoints.trace import TraceEndpoint
 from gateway.logs import set_up_logging
-from gateway.server import Server, bind
+from gateway.processes.binding import bind
+from gateway.processes.server import Server
 from gateway.settings import Settings
 
 __all__ = ["add_arguments", "run"]

@@ -9,6 +9,7 @@ Reading requests is next door (reading.py), answering them is above (../fastlane
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 from collections import deque
@@ -33,8 +34,6 @@ _LINGER = 2.0
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing is a reset
 PROBE = 1.0
 """Seconds after which a client that has closed its sending side is asked, once a second, whether it is still there. See `_probe`."""
-_GRACE = 0.3
-"""Seconds in which a request that was on the wire when draining began may still arrive."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -148,13 +147,13 @@ class ClientConnection(asyncio.Protocol):
             return True
         return False
 
-    def shutdown(self) -> None:
+    def shutdown(self, grace: float) -> None:
         """The server drains: finish what runs, answer what is on the wire already, take nothing after that.
 
-        Between two requests nobody can see whether the next one has been sent (RFC 9112 §9.6), so there is a moment's grace.
+        Between two requests nobody can see whether the next one has been sent (RFC 9112 §9.6), so there are some seconds' grace.
         """
         if self.state is State.IDLE:
-            self.deadline = min(self.deadline, self.edge.clock() + _GRACE)
+            self.deadline = min(self.deadline, self.edge.clock() + grace)
         elif self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -171,7 +170,7 @@ class ClientConnection(asyncio.Protocol):
                 return
             self.deadline = now + 1.0
         elif self.state is State.IDLE:
-            self.transport.close()
+            self._close_idle(now)
         elif self.state is State.HEAD:
             self._refuse(BadRequest("the head took too long", 408, "header_timeout"))
         elif self.state is State.LINGER:
@@ -182,6 +181,15 @@ class ClientConnection(asyncio.Protocol):
             self._probe(now)
         else:
             self.deadline = inf
+
+    def _close_idle(self, now: float) -> None:
+        """Close, unless a request has come that the loop has not read yet: on a busy loop that is where most of those are that cross with the close."""
+        watch = select.poll()
+        watch.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        if watch.poll(0):
+            self.deadline = now + PROBE
+        else:
+            self.transport.close()
 
     def _expire_linger(self, now: float) -> None:
         """A client that still reads what is left of its answer gets the time for it."""

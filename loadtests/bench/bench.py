@@ -60,8 +60,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def rss_bytes(pid: int) -> int:
-    """Resident octets of one process."""
-    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Resident octets of the processes that serve: its children where it has some, as `weft serve` does, else itself."""
+    pids = process_tree(pid)[1:] or [pid]
+    pages = [int(Path(f"/proc/{each}/statm").read_text(encoding="ascii").split()[1]) for each in pids]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -56,7 +56,25 @@ class GatewayProcess:
 
     @property
     def pid(self) -> int:
+        """The parent's, which never serves."""
         return self._process.pid
+
+    def workers(self) -> list[int]:
+        """Pids of the processes that serve, and of those that leave or start."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()]
+
+    def until(self, come_true: Callable[[], Any], what: str = "") -> Any:
+        """What come_true gives, once it is true. A log that does not say so in time fails the test."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (value := come_true()):
+            assert time.monotonic() < deadline, f"never came true: {what or come_true}"
+            time.sleep(0.01)
+        return value
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The values of the log's lines with that event; needs `log.access` of another form than text."""
+        lines = [line for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in map(json.loads, lines) if line.get("event") == name]
 
     def connect(self, **options: Any) -> RawClient:
         return RawClient(self.port, **options)
@@ -78,9 +96,9 @@ class GatewayProcess:
         return os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")
 
     def rss(self) -> int:
-        """Resident octets, now."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        """Resident octets of the workers, now."""
+        pages = [int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) for pid in self.workers()]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)

@@ -20,9 +20,10 @@ import h11
 import uvicorn
 
 from gateway.app import Gateway, build
+from gateway.processes.binding import bind
+from gateway.processes.server import Server
 from gateway.semantics.dates import format_date
 from gateway.semantics.message import Fields, first
-from gateway.server import Server, bind
 from gateway.settings import load
 
 __all__ = ["KINDS", "Client", "Heard", "Reply", "Setup", "TalkingOrigin", "ask_once"]

@@ -1,0 +1,122 @@
+"""A worker's life, from the fork to its exit: build a gateway, serve, show a pulse, do what the parent says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvloop
+
+from gateway.app import Gateway
+from gateway.errors import SettingsError
+from gateway.logs import name_speaker
+from gateway.processes.channel import Channel, Message
+from gateway.processes.child import Child
+from gateway.processes.server import Server, tune_collector
+from gateway.settings import Settings
+
+__all__ = ["Build", "Worker", "live"]
+
+logger = logging.getLogger(__name__)
+
+Build = Callable[[Settings], Gateway]
+"""Makes the gateway of a worker. Raises SettingsError or OSError."""
+
+_ORPHANED = 1.0
+"""Seconds for what runs, when the parent is gone."""
+
+
+class Worker:
+    """Runs in the worker's event loop."""
+
+    def __init__(self, child: Child, gateway: Gateway, listener: socket.socket, *, owns_port: bool) -> None:
+        self.child = child
+        self.channel: Channel = child.worker_end
+        self.gateway = gateway
+        self.listener = listener
+        self.server = _WorkerServer(gateway, shares=gateway.settings.server.workers > 1, owns_port=owns_port)
+        self.server.on_started = self._tell_ready
+        self.server.on_closed = lambda: self._send("closed")
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> None:
+        """Until the parent says that it is enough, or is gone."""
+        self._loop.add_signal_handler(signal.SIGTERM, self._send, "leave")
+        self._loop.add_reader(self.channel.fileno(), self._hear)
+        await self.server.serve(sockets=[self.listener])
+        self._loop.remove_reader(self.channel.fileno())
+
+    def _tell_ready(self) -> None:
+        self.child.pulse.start()
+        self._send("ready")
+
+    def _hear(self) -> None:
+        for message in self.channel.receive():
+            self._obey(message)
+        if self.channel.ended:
+            self._loop.remove_reader(self.channel.fileno())
+            self._loop.remove_writer(self.channel.fileno())
+            logger.error("parent is gone")
+            self.server.most = _ORPHANED
+            self._drain()
+
+    def _obey(self, message: Message) -> None:
+        match message.say:
+            case "drain":
+                self._drain(replaced=message.words["replaced"])
+            case "abort":
+                self.server.should_exit = self.server.force_exit = True
+
+    def _drain(self, *, replaced: bool = False) -> None:
+        if not self.server.should_exit:
+            self.server.replaced = replaced
+            self.server.should_exit = True
+
+    def _send(self, say: str, blob: bytes = b"", **words: object) -> None:
+        self.channel.send(say, blob, **words)
+        if self.channel.is_full:
+            self._loop.add_writer(self.channel.fileno(), self._flush)
+
+    def _flush(self) -> None:
+        self.channel.flush()
+        if not self.channel.is_full or self.channel.ended:
+            self._loop.remove_writer(self.channel.fileno())
+
+
+class _WorkerServer(Server):
+    """Signals are the parent's to hear."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def live(child: Child, build: Build, settings: Settings, listener: socket.socket, *, owns_port: bool) -> int:
+    """A whole life; the exit code. What keeps it from starting goes to the parent in lines, as `weft check` would print it."""
+    name_speaker(f"worker {child.slot}")
+    try:
+        gateway = build(settings)
+    except SettingsError as error:
+        return _fail(child, str(error))
+    except OSError as error:
+        return _fail(child, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    tune_collector()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_serve(child, gateway, listener, owns_port=owns_port))
+        except OSError as error:
+            return _fail(child, f"{error.strerror or error}")
+    return 0
+
+
+async def _serve(child: Child, gateway: Gateway, listener: socket.socket, *, owns_port: bool) -> None:
+    await Worker(child, gateway, listener, owns_port=owns_port).run()
+
+
+def _fail(child: Child, cause: str) -> int:
+    child.worker_end.send("failed", cause=cause)
+    return 1
