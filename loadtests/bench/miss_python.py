@@ -25,10 +25,11 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from gateway.server import tune_collector
+
 from gateway.app import build
 from gateway.fastlane import EdgeProtocol
 from gateway.semantics.dates import format_date
-from gateway.server import tune_collector
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
 from gateway.upstream.dialer import Dialer
