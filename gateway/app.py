@@ -22,12 +22,20 @@ from gateway.clock import Clock
 from gateway.composition.access import is_in, text_check, token_check
 from gateway.composition.catalogue import build_catalogue
 from gateway.composition.control import CONTROL, Front, build_control, build_purge_method, build_registry
-from gateway.composition.gauges import Figure, figures_of_cache, figures_of_origins, figures_of_pages, own_version
+from gateway.composition.gauges import (
+    Figure,
+    figures_of_cache,
+    figures_of_origins,
+    figures_of_pages,
+    figures_of_sharing,
+    own_version,
+)
 from gateway.composition.listening import build_limits
 from gateway.composition.log import build_access_log, build_log_writer
 from gateway.composition.origins import build_guests, build_origin, named_origins
 from gateway.composition.overload import build_admission, figures_of_overload
 from gateway.composition.routes import build_route, with_catch_all
+from gateway.composition.sharing import build_sharing
 from gateway.endpoints.health import HealthEndpoint
 from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
@@ -41,10 +49,10 @@ from gateway.flow.page import Page
 from gateway.flow.purging import Purger
 from gateway.flow.recognise import Identity
 from gateway.flow.routes import Routes
+from gateway.flow.second_level import SecondLevel
 from gateway.listener.edge import Edge
 from gateway.listener.proxies import TrustedProxies
 from gateway.listener.sweeper import Sweeper
-from gateway.live.memory_bus import MemoryBus
 from gateway.settings import Settings
 from gateway.telemetry.account import Account
 from gateway.telemetry.loop_lag import LoopLag
@@ -67,14 +75,25 @@ class Gateway:
         self.routes = Routes([build_route(settings, route, self.origins) for route in with_catch_all(settings)])
         self.store = MemoryStore(settings.cache.memory.max_bytes, settings.cache.memory.max_variants)
         self.ledger = Ledger()
-        self.bus = MemoryBus()
-        self.purger = Purger(self.bus, self.ledger, self.store, self.routes)
+        self.sharing = build_sharing(settings)
         identity = Identity(
             settings.proxy.via, forwarded=settings.proxy.forwarded, request_id_field=settings.proxy.request_id_header
         )
         self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(), identity, self.clock)
         self.lag = LoopLag()
         self.admission = build_admission(settings, self.lag)
+        self.purger = Purger(self.sharing.bus, self.ledger, self.store, self.routes, self.forwarder.is_known)
+        self.forwarder.announce = self.purger.invalidate
+        if self.sharing.tier is not None:
+            self.forwarder.level2 = SecondLevel(
+                self.sharing.tier,
+                self.store,
+                self.ledger,
+                self.clock,
+                self.sharing.is_live,
+                soft_grace=settings.purge.soft_grace,
+                lease=settings.redis.cache.lease,
+            )
         self.page = Page(
             self.routes,
             self.store,
@@ -126,6 +145,7 @@ class Gateway:
         """Begin what runs beside requests: health checks, deadlines, the clock."""
         for origin in self.origins.values():
             origin.start()
+        await self.sharing.start()
         self.sweeper.start()
         self.lag.start()
         self._minder = asyncio.get_running_loop().create_task(self._mind())
@@ -142,6 +162,7 @@ class Gateway:
             await origin.aclose()
         if self.guests is not None:
             await self.guests.origins.aclose()
+        await self.sharing.aclose()
         if self.writer is not None:
             await asyncio.to_thread(self.writer.close)
 
@@ -186,6 +207,7 @@ class Gateway:
         if self.writer is not None:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"
         yield from figures_of_cache(self.store, self.forwarder, self.purger)
+        yield from figures_of_sharing(self.sharing, self.forwarder.level2)
         yield from figures_of_pages(self.page.weaver)
         yield from figures_of_origins(self.origins)
         yield from figures_of_overload(self.admission, self.lag)

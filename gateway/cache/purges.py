@@ -5,20 +5,28 @@ knows the sequence at the moment its fetch *began*; a purge with a later one hit
 is atomic, it also hits entries that are still on their way, and there is no index that could leak.
 
     entry.checked ◀── last sequence up to which we know that nothing hit it; compared with ledger.sequence on each use
+
+Sequences are this process's own. Where several processes share a level 2 they also share a log of purges, and places in it mean the same to all: `positions`
+translates between the two (positions.py).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from enum import IntEnum
 from typing import TypeAlias
 
 from gateway.cache.entry import Entry
 from gateway.cache.key import Key
+from gateway.cache.positions import Positions
 
 __all__ = ["Ledger", "Scope", "Verdict", "prefix_matches"]
 
 Scope: TypeAlias = tuple[str, object]
 """("tag", b"news") | ("url", key) | ("route", "shop") | ("group", (scheme, host, b"group:name")) | ("all", None)."""
+
+
+_MAX_PASSING = 10_000
 
 
 class Verdict(IntEnum):
@@ -36,11 +44,13 @@ class Ledger:
     purged. Purging too much is safe, too little is not.
     """
 
-    __slots__ = ("_floor", "_floor_verdict", "_prefixes", "_scopes", "limit", "sequence")
+    __slots__ = ("_floor", "_floor_verdict", "_passing", "_prefixes", "_scopes", "limit", "positions", "sequence")
 
     def __init__(self, limit: int = 100_000) -> None:
         self.limit = limit
         self.sequence = 0
+        self.positions = Positions()
+        self._passing: OrderedDict[Key, int] = OrderedDict()
         self._scopes: dict[Scope, tuple[int, int]] = {}  # scope → (sequence of the last purge of any kind, of the last hard one)
         self._prefixes: list[tuple[int, Key, Verdict]] = []
         self._floor = 0
@@ -65,6 +75,18 @@ class Ledger:
             self._raise_floor(dropped[-1][0], max(verdict for _, _, verdict in dropped))
         return self.sequence
 
+    def note_passing(self, key: Key) -> int:
+        """A hard purge of one URL of which nothing is stored here: noted for the case that an old copy is on its way from level 2. Returns its sequence.
+
+        The last ten thousand of these are kept, in a place of their own: a stranger's POSTs to a million URLs must not push out what the site has purged.
+        """
+        self.sequence += 1
+        self._passing[key] = self.sequence
+        self._passing.move_to_end(key)
+        if len(self._passing) > _MAX_PASSING:
+            self._passing.popitem(last=False)
+        return self.sequence
+
     def verdict(self, entry: Entry) -> Verdict:
         """The strictest purge of entry since its last look; the entry is marked as looked at."""
         since = entry.checked
@@ -78,6 +100,8 @@ class Ledger:
         return since != self.sequence and self._judge(key, route, tags, since) is not Verdict.KEEP
 
     def _judge(self, key: Key, route: str, tags: tuple[bytes, ...], since: int) -> Verdict:
+        if self._passing and self._passing.get(key, 0) > since:
+            return Verdict.HARD
         verdict = self._floor_verdict if since < self._floor else Verdict.KEEP
         scopes: list[Scope] = [("all", None), ("route", route), ("url", key)]
         for tag in tags:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from gateway.app import Gateway
 from gateway.cache.key import Key
-from gateway.flow.purging import Target
+from gateway.flow.purge_target import Target
 from gateway.listener.head import host_of
 from gateway.telemetry.account import Story, Told
 from gateway.telemetry.traces import Trace
@@ -118,10 +118,8 @@ class GatewayObservatory:
             targets = [("tag", tag.encode("latin-1", "replace"))]
         elif url is not None:
             targets = [("url", key) for key in self._keys(url)]
-        purged = 0
-        for target in targets:
-            purged += await self.gateway.purger.purge(target, hard=hard)
-        return {"purged": purged}
+        purged = await self.gateway.purger.purge(*targets, hard=hard)
+        return {"purged": purged.entries}
 
     def _keys(self, url: str) -> list[Key]:
         parts = urlsplit(url)

@@ -74,10 +74,16 @@ def run(namespace: argparse.Namespace, env: Mapping[str, str] | None = None) -> 
         told: Any = answer.json()
     except ValueError:  # no JSON: somebody else answers there
         return _complain(f"{gateway} answered {answer.status_code} and is no Weft gateway, or does not let /_weft/ through", 1)
-    if answer.status_code != 200:
+    if answer.status_code not in {200, 202}:
         return _complain(f"{gateway} refused, {answer.status_code}: {told.get('error', answer.reason_phrase)}", 1)
     count = told["purged"]
     print(f"Purged, {'hard' if namespace.hard else 'soft'}: {count} stored {'response' if count == 1 else 'responses'}.")
+    if told.get("status") == "pending":
+        fleet = told.get("fleet", {})
+        print(
+            f"Done here, and on its way: {fleet.get('reached', 1)} of {fleet.get('processes', '?')} processes have heard it. The others "
+            f"{'will when they are back' if fleet.get('sent') else 'hear it when Redis is back'}."
+        )
     return 0
 
 

@@ -7,13 +7,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
 from gateway.cache.memory_store import MemoryStore
+from gateway.composition.sharing import Sharing
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.forward import Forwarder
 from gateway.flow.purging import Purger
+from gateway.flow.second_level import SecondLevel
+from gateway.live.redis_bus import RedisBus
 from gateway.upstream.balance import BalancedOrigin
 from gateway.upstream.health import GuardedOrigin
 
-__all__ = ["Figure", "figures_of_cache", "figures_of_origins", "figures_of_pages", "own_version"]
+__all__ = ["Figure", "figures_of_cache", "figures_of_origins", "figures_of_pages", "figures_of_sharing", "own_version"]
 
 Figure: TypeAlias = tuple[str, str, dict[str, str], float, str]
 """(name, help, labels, value, "counter" or "gauge")."""
@@ -41,6 +44,38 @@ def figures_of_cache(store: MemoryStore, forwarder: Forwarder, purger: Purger) -
     yield "weft_origin_requests", "Requests sent to origins.", {}, forwarder.origin_requests, "counter"
     for kind, count in purger.purges.items():
         yield "weft_purges", "Purges applied, by kind.", {"kind": kind}, count, "counter"
+
+
+def figures_of_sharing(sharing: Sharing, level2: SecondLevel | None) -> Iterator[Figure]:
+    """Redis, and what goes through it; nothing where there is none."""
+    link, bus, tier = sharing.link, sharing.bus, sharing.tier
+    if link is None:
+        return
+    for counter, value in link.counters().items():
+        if counter.startswith("trouble_"):
+            kind = counter.removeprefix("trouble_")
+            yield "weft_redis_errors", "Exchanges with Redis that failed, by reason.", {"reason": kind}, value, "counter"
+        else:
+            yield f"weft_redis_{counter}", "See docs/redis.md.", {}, value, "gauge" if counter in {"up", "servers"} else "counter"
+    yield "weft_bus_live", "1 while purges of other processes are heard.", {}, float(bus.is_live), "gauge"
+    if isinstance(bus, RedisBus):
+        yield "weft_bus_pending", "Purges that wait for Redis to be back.", {}, bus.pending, "gauge"
+        yield "weft_bus_gaps", "Times that purges were missed, so that everything was dropped.", {}, bus.gaps, "counter"
+        yield "weft_bus_begun_anew", "Times that the log of purges was gone.", {}, bus.begun_anew, "counter"
+    if tier is None or level2 is None:
+        return
+    for outcome, count in level2.outcomes.items():
+        yield "weft_level2_lookups", "What came of looking into level 2.", {"outcome": outcome}, count, "counter"
+    yield "weft_level2_written", "Writes to level 2.", {}, tier.written, "counter"
+    yield "weft_level2_dropped", "Writes that failed, or had no room to wait.", {}, tier.dropped, "counter"
+    yield (
+        "weft_level2_foreign",
+        "Values that were of no use: foreign, damaged, or too old to be judged.",
+        {},
+        tier.foreign,
+        "counter",
+    )
+    yield "weft_level2_pending_bytes", "What waits to be written.", {}, tier.pending_bytes, "gauge"
 
 
 def figures_of_pages(weaver: Weaver) -> Iterator[Figure]:

@@ -4,6 +4,7 @@
     POST /_weft/purge   Surrogate-Key: news article-7        Fastly-Soft-Purge: 1 | 0
     PURGE /some/page    Fastly-Soft-Purge / Weft-Purge: hard
 
+200: everywhere; 202, and "pending": done here, and on its way to processes that were not heard from yet (`fleet` says how many).
 Soft by default: what is purged is stale at once and may be served while one request renews it. `hard` removes it.
 """
 
@@ -17,7 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.errors import BadRequest
-from gateway.flow.purging import Purger, Target
+from gateway.flow.purge_target import Target
+from gateway.flow.purging import Purger
 from gateway.listener.head import host_of
 
 __all__ = ["PurgeEndpoint"]
@@ -116,10 +118,17 @@ class PurgeEndpoint:
         return ("prefix", (scheme, host, target)) if prefix else ("url", self.purger.key_of(scheme, host, target))
 
     async def _purge(self, targets: Sequence[Target], *, hard: bool) -> Response:
-        purged = 0
-        for target in targets:
-            purged += await self.purger.purge(target, hard=hard)
-        return JSONResponse({"status": "ok", "purged": purged, "hard": hard, "sequence": self.purger.ledger.sequence})
+        purged = await self.purger.purge(*targets, hard=hard)
+        delivery = purged.delivery
+        told: dict[str, object] = {
+            "status": "ok" if delivery.is_complete else "pending",
+            "purged": purged.entries,
+            "hard": hard,
+            "sequence": self.purger.ledger.sequence,
+        }
+        if delivery.shared:
+            told["fleet"] = {"sent": delivery.sent, "processes": delivery.processes, "reached": delivery.reached}
+        return JSONResponse(told, 200 if delivery.is_complete else 202)
 
 
 def _strings(wishes: dict[str, object], member: str) -> list[str]:

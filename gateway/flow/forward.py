@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -29,8 +30,10 @@ from gateway.flow.assembly.readable import make_readable, with_lifetime
 from gateway.flow.assembly.template import COMPILED_AT_ONCE, compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
 from gateway.flow.landing import Filling, Flight, Landing
+from gateway.flow.purge_target import Target, apply_target
 from gateway.flow.questions import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
 from gateway.flow.recognise import Identity, Visit, origin_fields, selecting_values, wants_upgrade
+from gateway.flow.second_level import SecondLevel
 from gateway.semantics.conditional import is_strong
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
@@ -61,6 +64,7 @@ class Forwarder:
     """Everything that leads to an origin. One for the process; belongs to its event loop.
 
     clock: epoch seconds that never go back. on_page: told of each page that is compiled to be stored, or of ESI tags in one that is not assembled.
+    level2: what is shared with other processes; None when there is nothing. announce: tells all processes that something is not to be used any more.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class Forwarder:
         self.origin_requests = 0
         self.collapsed = 0
         self.on_page: Callable[[Program | None, int], None] = lambda _program, _raw: None
+        self.level2: SecondLevel | None = None
+        self.announce: Callable[[Target], None] = lambda target: apply_target(self.ledger, target, Verdict.HARD)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---------------------------------------------------------------- fetches that may be shared
@@ -128,8 +134,15 @@ class Forwarder:
         return task
 
     async def _fly(self, flight: Flight, name: FlightName, visit: Visit, entry: Entry | None, *, awaited: bool = True) -> None:
+        landing = None
         try:
-            landing = await self._fetch(visit, entry, flight.stamp)
+            if self.level2 is None:
+                landing = await self._fetch(visit, entry, flight.stamp)
+            else:
+                ask_origin = partial(self._fetch, visit, stamp=flight.stamp)
+                landing = await self.level2.obtain(visit, flight, entry, ask_origin, awaited=awaited)
+                if self.level2.is_too_large(landing):
+                    self.level2.settle(visit, flight, landing)
             shareable = landing.filling
             if shareable is None:
                 self._forget(name, flight)
@@ -148,6 +161,8 @@ class Forwarder:
             flight.crash(error)
         finally:
             self._forget(name, flight)
+            if self.level2 is not None:
+                self.level2.settle(visit, flight, landing)
 
     async def _renew(self, flight: Flight, name: FlightName, visit: Visit, entry: Entry) -> None:
         """A flight that no client waits for."""
@@ -175,7 +190,7 @@ class Forwarder:
         took = response.response_time - response.request_time
         if response.status == 304 and entry is not None and conditions:
             if not confirms(response, entry):
-                self.store.drop(entry)
+                self._drop(entry)
                 return await self._fetch(visit, None, stamp)
             renewed = self._freshen(visit, entry, sent, response, stamp)
             return Landing(entry=renewed, fwd_status=304, origin_time=took)
@@ -197,7 +212,7 @@ class Forwarder:
                 and judgement.reason not in _ABOUT_THE_CLIENT
                 and entry.fresh_until <= self.clock()
             ):
-                self.store.drop(entry)  # a full response: what is stored is not suitable any more. §4.3.3
+                self._drop(entry)  # a full response: what is stored is not suitable any more. §4.3.3
             return Landing(response=response, reason=judgement.reason, fwd_status=response.status, origin_time=took)
         self.uncacheable.forget(visit.crowd)
         filling = self._begin(visit, sent, response, judgement)
@@ -361,7 +376,7 @@ class Forwarder:
         filling.entry = entry
         filling.purged = self.ledger.is_hit(entry.key, entry.route, entry.tags, stamp)
         if not filling.purged:
-            self.store.put(entry)
+            self._keep(entry)
             if entry.program is not None and entry.program.inlines:
                 for fragment in inline_entries(entry, terms, visit.route, stamp):
                     if self.store.shelf(fragment.key) is None:  # what the origin itself says of that URL goes first
@@ -387,7 +402,7 @@ class Forwarder:
         else:
             await discard(response)
         if entry is not None:
-            self.store.drop(entry)
+            self._drop(entry)
         elif not conditions_of(visit, None):
             return Landing(error=UpstreamTruncated("a part came where the whole was asked for"))
         return await self._fetch(visit, None, stamp)
@@ -412,7 +427,7 @@ class Forwarder:
             held=True,
         )
         if isinstance(terms, NotStored):
-            self.store.drop(entry)
+            self._drop(entry)
             hidden = {*NEVER_STORED, *policy.tag_fields}
             passed = [field for field in merged if field[0] not in hidden]
             return entry.for_one(
@@ -443,9 +458,21 @@ class Forwarder:
         if self.ledger.is_hit(fresh.key, fresh.route, fresh.tags, stamp):
             return fresh
         if nominated != entry.nominated or terms.vary != entry.vary:
-            self.store.drop(entry)
-        self.store.put(fresh)
+            self._drop(entry)
+        self._keep(fresh)
         return fresh
+
+    def _keep(self, entry: Entry) -> None:
+        """Into memory, and to where other processes look."""
+        self.store.put(entry)
+        if self.level2 is not None:
+            self.level2.keep(entry)
+
+    def _drop(self, entry: Entry) -> None:
+        """It is not what the origin has any more."""
+        self.store.drop(entry)
+        if self.level2 is not None:
+            self.level2.forget(entry)
 
     def _may_stand_in(self, entry: Entry) -> bool:
         return entry.parts is None and self.clock() < entry.stale_error_until
@@ -546,7 +573,7 @@ class Forwarder:
         """
         scheme, host, target = visit.key
         for group in parse_strings(joined(response.fields, b"cache-group-invalidation") or b"") or ():
-            self.ledger.purge(("group", (scheme, host, b"group:" + group.encode("latin-1"))), Verdict.HARD)
+            self.announce(("group", (scheme, host, b"group:" + group.encode("latin-1"))))
         self._invalidate_url(visit.key)
         base = (scheme + b"://" + host + target).decode("latin-1")
         for name in (b"location", b"content-location"):
@@ -562,9 +589,13 @@ class Forwarder:
                 self._invalidate_url((scheme, host, visit.route.query.apply(path.encode("latin-1"))))
 
     def _invalidate_url(self, key: Key) -> None:
-        """Only where something is stored or on its way: a stranger's POSTs to a million URLs must not fill the ledger."""
-        if self.store.shelf(key) is not None or any(name[0] == key for name in self.flights):
-            self.ledger.purge(("url", key), Verdict.HARD)
+        """Only where something is stored or on its way, here or at others: a stranger's POSTs to a million URLs must not fill the ledger."""
+        if self.level2 is not None or self.is_known(key):
+            self.announce(("url", key))
+
+    def is_known(self, key: Key) -> bool:
+        """Whether something is stored here under key, or on its way."""
+        return self.store.shelf(key) is not None or any(name[0] == key for name in self.flights)
 
 
 def _without_client(visit: Visit) -> Visit:

@@ -81,9 +81,11 @@ class Landing:
     entry       a stored response that the origin has just confirmed or completed, or that stands in for it (then stale says why)
     filling     a new response that may be shared
     response    the origin's response itself: where there is no filling, it is for the one who asked, and nobody else
+
+    raised: the origin was not asked: entry came from level 2, and is in memory now.
     """
 
-    __slots__ = ("entry", "error", "filling", "fwd_status", "origin_time", "reason", "response", "stale")
+    __slots__ = ("entry", "error", "filling", "fwd_status", "origin_time", "raised", "reason", "response", "stale")
 
     def __init__(
         self,
@@ -96,8 +98,10 @@ class Landing:
         stale: str = "",
         fwd_status: int = 0,
         origin_time: float = 0.0,
+        raised: bool = False,
     ) -> None:
         self.entry = entry
+        self.raised = raised
         self.filling = filling
         self.response = response
         self.error = error
@@ -111,12 +115,14 @@ class Flight:
     """One fetch under way. It ends once: it lands, or it crashes; whoever waits for that may leave without an effect on the others.
 
     stamp: the purge ledger's sequence when it began. landing: what it came to, None until then. tags: of what it brings, as soon as they are known.
+    claim: held while this process fetches for all that share a level 2.
     """
 
-    __slots__ = ("_crash", "_unwanted", "_waiters", "landing", "stamp", "tags", "task")
+    __slots__ = ("_crash", "_unwanted", "_waiters", "claim", "landing", "stamp", "tags", "task")
 
     def __init__(self, stamp: int) -> None:
         self.stamp = stamp
+        self.claim: bytes | None = None
         self.tags: tuple[bytes, ...] = ()
         self.landing: Landing | None = None
         self.task: asyncio.Task[None] | None = None

@@ -201,6 +201,8 @@ class Page:
             facts.detail = "stale-while-revalidate" if decision.refresh else "overloaded" if visit.spare else "stale"
             if visit.spare:
                 self.admission.count(Shed.STALE)
+        elif visit.raised:
+            facts.detail = "level-2"
         return facts, encode_hit(self.server, ttl, facts.detail.encode("ascii"))
 
     def _from_cache(self, visit: Visit, decision: Reuse, now: float) -> Response | None:
@@ -214,6 +216,7 @@ class Page:
         if (
             response is not None
             and not decision.stale
+            and not visit.raised
             and request.method == b"GET"
             and not any(name in STEERING for name, _ in request.fields)
         ):
@@ -339,6 +342,9 @@ class Page:
             return await self._relayed(visit, reason, detail="collapse-timeout")
         if landing.error is not None:
             return self._error(visit, landing.error, reason.value)
+        if landing.raised:  # it is in memory now: look there again
+            visit.raised = True
+            return None
         if landing.entry is not None:
             if not own and not self._suits(visit, landing.entry.vary, landing.entry.nominated, landing.entry, flight):
                 return None

@@ -62,7 +62,7 @@ class Visit:
     """A request that has found its route: what every later step works on.
 
     overtaken: while the origin was asked, a purge hit what it is about; so its answer may be of before. inclusion: it is made for a page.
-    foreseen: what its page is likely to include, asked for already. set_cookies: of includes that may set some, for the head. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for. spare: no origin is to be asked for it: there is too much to do.
+    foreseen: what its page is likely to include, asked for already. set_cookies: of includes that may set some, for the head. tally: includes that its page may still make. csrf: the token of the page, once it was asked for. trace: where it is noted how the answer came to be, for who may see it. whole: a part would be of no use, whatever the client asks for. spare: no origin is to be asked for it: there is too much to do. raised: what answers it has just come from level 2.
     """
 
     __slots__ = (
@@ -73,6 +73,7 @@ class Visit:
         "interim",
         "key",
         "overtaken",
+        "raised",
         "request",
         "request_id",
         "route",
@@ -93,6 +94,7 @@ class Visit:
         self.started = started
         self.request_id = request_id
         self.overtaken = False
+        self.raised = False
         self.inclusion: Inclusion | None = None
         self.whole = False
         self.spare = False

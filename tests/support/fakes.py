@@ -544,7 +544,7 @@ class Stage:
         found = re.fullmatch(r"purge (soft|hard) (tag|url|prefix|route|all)(?: (\S+))?(?: ──▶ (\d+))?", line)
         assert found is not None, "no purge"
         kind, value = found[2], found[3]
-        count = await self.purger.purge(purge_target(self.purger, kind, value), hard=found[1] == "hard")
+        count = (await self.purger.purge(purge_target(self.purger, kind, value), hard=found[1] == "hard")).entries
         assert found[4] is None or count == int(found[4]), f"it hit {count}"
 
     def _check_complete(self) -> None:
