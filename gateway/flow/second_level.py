@@ -116,11 +116,11 @@ class SecondLevel:
         if found is None or found.entry.route != visit.route.name:
             return None
         raised = found.entry
-        if entry is not None and raised.born <= entry.born:
-            return None
         verdict = self.ledger.verdict(raised)
         if verdict is Verdict.HARD:
             return None
+        if entry is not None and (verdict is Verdict.SOFT or raised.fresh_until <= entry.fresh_until):
+            return None  # softening it anew would give it another time of grace
         if raised.esi and (found.is_text or len(raised.body) <= COMPILED_AT_ONCE):
             raised.program = compile_body(raised.body, first(raised.fields(), b"content-type"), markup=not found.is_text)
             raised.cost += raised.program.size

@@ -44,6 +44,7 @@ _KNOWN = 10_000
 _KNOWN_FOR = 3600.0
 _BATCH = 500
 _START = b"0-0"
+_BEGIN = b"begin"
 _OVERFLOW = b"gap"
 
 
@@ -60,7 +61,10 @@ class _Known:
 
 
 class _Topic:
-    """What is known of one log. last: the place read to; cursor: the id to read from, as Redis writes it."""
+    """What is known of one log. last: the place read to; cursor: the id to read from, as Redis writes it.
+
+    count: how many entries the log had ever got when it was read to its end; None when that isn't known.
+    """
 
     def __init__(self, stream: bytes, subscriber: Subscriber) -> None:
         self.stream = stream
@@ -68,6 +72,7 @@ class _Topic:
         self.subscriber = subscriber
         self.last: Place | None = None
         self.cursor = _START
+        self.count: int | None = None
         self.known: OrderedDict[bytes, _Known] = OrderedDict()
         self.unsent: deque[bytes] = deque()
         self.overflowed = False
@@ -232,6 +237,7 @@ class RedisBus:
                 await self._join(topic)
                 while not await self._is_lost(topic):
                     await self._read(topic)
+                logger.info("bus_log_lost", extra={"stream": topic.stream.decode("ascii")})
             except RedisUnavailable:
                 await asyncio.sleep(_PAUSE)
             except Exception:
@@ -245,15 +251,23 @@ class RedisBus:
             topic.live_at = monotonic()
             for entry, fields in entries:
                 self._take(topic, entry, fields)
+            if topic.count is not None:
+                topic.count += len(entries)
             await self._give_sign(topic, now=bool(entries))
             if not entries:
                 return
             await asyncio.sleep(0)
 
     async def _is_lost(self, topic: _Topic) -> bool:
-        """Whether the log is another one than that which was read: gone, or shorter."""
+        """Whether the log is another one than that which was read: gone, or shorter. And whether it was trimmed before it was read."""
         bounds = await self._link.stream_bounds(topic.stream)
-        return bounds is None or (topic.last is not None and _place(bounds.last) < topic.last)
+        if bounds is None or (topic.last is not None and _place(bounds.last) < topic.last):
+            return True
+        if bounds.last == topic.cursor and bounds.added is not None:  # at its end: as many must have been read as were added
+            if topic.count is not None and bounds.added > topic.count:
+                self._miss(topic, _place(topic.cursor))
+            topic.count = bounds.added
+        return False
 
     async def _join(self, topic: _Topic) -> None:
         """Come to the end of the log, from wherever we were."""
@@ -268,11 +282,18 @@ class RedisBus:
         if topic.last is None:
             topic.subscriber.begin(first)
         elif not lost and first > topic.last:
-            self._miss(topic, first)
+            lost = await self._begins_with_mark(topic)  # somebody else has begun it anew: what we know may be missing there
+            if not lost:
+                self._miss(topic, first)
+        topic.count = None
         there = await self._catch_up(topic, from_start=lost or topic.last is None)
         if lost:
             await self._put_back(topic, there)
         await self._send_unsent(topic)
+
+    async def _begins_with_mark(self, topic: _Topic) -> bool:
+        entries = await self._link.entries_after(topic.stream, _START, count=1, block=0)
+        return bool(entries) and entries[0][1].get(b"k") == _BEGIN
 
     async def _begin_anew(self, topic: _Topic, last: bytes) -> None:
         """A first entry, behind every place that anybody is likely to know."""
@@ -280,7 +301,7 @@ class RedisBus:
         if topic.last is not None:
             self.begun_anew += 1
         try:
-            await self._link.execute("XADD", topic.stream, f"{milliseconds}-0", b"k", b"begin")
+            await self._link.execute("XADD", topic.stream, f"{milliseconds}-0", b"k", _BEGIN)
         except RedisUnavailable as error:
             if error.reason != "command":
                 raise
