@@ -37,6 +37,7 @@ Fetch = Callable[[Entry | None], Awaitable[Landing]]
 _FIRST_PAUSE = 0.003
 _LONGEST_PAUSE = 0.03
 """Seconds between two looks while somebody else fetches."""
+_LATE = "late"
 _ALONE = 2.0
 """Seconds for which others need not wait for what nobody can share; after that their own memory of the uncacheable serves."""
 
@@ -91,7 +92,12 @@ class SecondLevel:
         crowd, tier = visit.crowd, self.tier
         deadline, pause = self.clock() + visit.route.collapse_timeout, _FIRST_PAUSE
         while True:
-            look = await tier.look(crowd, partial(_select, visit), self.ledger.positions.sequence_at)
+            try:
+                look = await tier.look(crowd, partial(_select, visit), self.ledger.positions.sequence_at)
+            except RedisUnavailable as error:
+                if error.reason == _LATE and self.clock() < deadline:
+                    continue  # the answer was there, and we were too busy to see it: an origin need not suffer for that
+                raise
             raised = self._raise(visit, look.found, entry)
             if raised is not None:
                 decision = plan(raised, visit.ask, self.clock())
