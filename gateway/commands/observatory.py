@@ -102,8 +102,8 @@ class GatewayObservatory:
             "latency_miss_us": _percentiles(self.misses),
             "tags": [{"tag": tag.decode("latin-1"), "entries": count} for tag, count in tags],
             "recent": list(self.recent),
-            "woven": gateway.page.weaver.pages,
-            "includes": dict(gateway.page.weaver.outcomes),
+            "woven": gateway.loom.pages,
+            "includes": dict(gateway.loom.outcomes),
             "traces": [_in_short(trace) for trace in gateway.traces.recent[:TRACES]],
         }
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from gateway.cache.memory_store import MemoryStore
 from gateway.composition.sharing import Sharing
-from gateway.flow.assembly.weaver import Weaver
+from gateway.flow.assembly.loom import Loom
 from gateway.flow.forward import Forwarder
 from gateway.flow.purging import Purger
 from gateway.flow.second_level import SecondLevel
@@ -78,13 +78,13 @@ def figures_of_sharing(sharing: Sharing, level2: SecondLevel | None) -> Iterator
     yield "weft_level2_pending_bytes", "What waits to be written.", {}, tier.pending_bytes, "gauge"
 
 
-def figures_of_pages(weaver: Weaver) -> Iterator[Figure]:
+def figures_of_pages(loom: Loom) -> Iterator[Figure]:
     """What became of pages made of pieces."""
-    yield "weft_esi_pages", "Pages assembled from pieces.", {}, weaver.pages, "counter"
-    yield "weft_esi_raw_tags", "ESI tags in pages that were not assembled.", {}, weaver.raw_tags, "counter"
-    for outcome, count in list(weaver.outcomes.items()):
+    yield "weft_esi_pages", "Pages assembled from pieces.", {}, loom.pages, "counter"
+    yield "weft_esi_raw_tags", "ESI tags in pages that were not assembled.", {}, loom.raw_tags, "counter"
+    for outcome, count in list(loom.outcomes.items()):
         yield "weft_esi_includes", "Places in pages, by what they came to.", {"outcome": outcome}, count, "counter"
-    for code, count in list(weaver.problems.items()):
+    for code, count in list(loom.problems.items()):
         yield "weft_esi_problems", "Faults of pages' markup, by code.", {"code": code}, count, "counter"
 
 

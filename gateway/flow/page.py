@@ -26,6 +26,7 @@ from gateway.errors import BadRequest, GatewayError, UpstreamError
 from gateway.flow.admission import Admission, Shed
 from gateway.flow.assembly.composite import piece_of_filling
 from gateway.flow.assembly.kitchen import Guests
+from gateway.flow.assembly.loom import Loom
 from gateway.flow.assembly.template import Template, is_page, template_of
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
@@ -56,9 +57,9 @@ _ROUNDS = 4
 
 
 class Page:
-    """The flow. One for the process; every collaborator is handed in.
+    """The flow, by the rules of one version of the settings; every collaborator is handed in.
 
-    server: our name in Cache-Status and Via. clock: epoch seconds that never go back. soft_grace: seconds.
+    server: our name in Cache-Status and Via. clock: epoch seconds that never go back. soft_grace: seconds. loom: what the page before it has learned of assembly.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Page:
         server_timing: bool = False,
         guests: Guests | None = None,
         admission: Admission | None = None,
+        loom: Loom | None = None,
     ) -> None:
         self.routes = routes
         self.store = store
@@ -93,9 +95,10 @@ class Page:
         self.shedding = Shedding(self, self.admission)
         self._rendered: list[Entry] = []  # entries with answers rendered in _second
         self._second = -1
+        self._retired = False
         self._shelf = store.shelf
-        self.weaver = Weaver(self, routes, store.shelf, ledger, clock, guests=guests, grow=store.grow)
-        forwarder.on_page = self.weaver.note_page
+        self.weaver = Weaver(self, routes, store.shelf, ledger, clock, loom or Loom(), guests=guests, grow=store.grow)
+        forwarder.on_page = self.weaver.loom.note_page
 
     # ------------------------------------------------------------------------------------------------ everything is in memory
 
@@ -130,7 +133,7 @@ class Page:
                 return False
             if entry.frequency < MAX_FREQUENCY:
                 entry.frequency += 1
-        self.weaver.count_page(len(entries))
+        self.weaver.loom.count_page(len(entries))
         return True
 
     def answer_now(self, request: Request, now: float) -> Response | None:
@@ -225,11 +228,11 @@ class Page:
 
     def _remember(self, entry: Entry, visit: Visit, response: Response, now: float) -> None:
         """Keep the rendered answer for the rest of this second, and what was kept in an earlier one no longer: it is in nobody's account of memory."""
+        if self._retired:
+            return
         second = int(now)
         if second != self._second:
-            for earlier in self._rendered:
-                earlier.ready, earlier.ready_second = None, -1
-            self._rendered.clear()
+            self._forget_rendered()
             self._second = second
         response.facts.owns_target = not visit.route.query.changes
         if entry.ready_second != second:
@@ -239,6 +242,18 @@ class Page:
         accept = joined(visit.request.fields, b"accept-encoding") if entry.transform else None
         if len(entry.ready) < _SPELLINGS:
             entry.ready[accept] = response
+
+    def _forget_rendered(self) -> None:
+        for entry in self._rendered:
+            entry.ready, entry.ready_second = None, -1
+        self._rendered.clear()
+
+    def retire(self) -> None:
+        """Other rules hold from now on: whoever asked before still gets an answer by these, and nothing that was made by them is kept for others."""
+        self._retired = True
+        self._forget_rendered()
+        if self.weaver.slots is not None:
+            self.weaver.slots.retired = True
 
     def recognise(self, request: Request) -> Visit:
         """Route, key and wishes of a request. Raises BadRequest."""

@@ -135,6 +135,11 @@ class BalancedOrigin:
         for member in self.members:
             member.start()
 
+    def retire(self) -> None:
+        """See GuardedOrigin.retire."""
+        for member in self.members:
+            member.retire()
+
     async def aclose(self) -> None:
         """Close all servers."""
         for member in self.members:

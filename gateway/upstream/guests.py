@@ -152,6 +152,7 @@ class GuestOrigins:
         self._tls = build_tls(ca_file=tls_ca_file, verify=tls_verify)  # one for all: see Http1Origin
         self._guests: OrderedDict[OriginAddress, _Guest] = OrderedDict()  # used last: last
         self._closing: set[asyncio.Task[None]] = set()
+        self._retired = False
         self._closed = False
         self._past: Counter[str] = Counter()
         self.refused = 0
@@ -198,6 +199,12 @@ class GuestOrigins:
         total["available"] = sum(guest.origin.is_available() for guest in self._guests.values())
         return dict(total)
 
+    def retire(self) -> None:
+        """See GuardedOrigin.retire: for all hosts, and for those that are still to come."""
+        self._retired = True
+        for guest in self._guests.values():
+            guest.origin.retire()
+
     async def aclose(self) -> None:
         """Close idle connections to all hosts and refuse new exchanges; those under way end undisturbed."""
         self._closed = True
@@ -217,6 +224,8 @@ class GuestOrigins:
             address, self._limits, tls=self._tls, retry=self._retry, guard=self._guard.permits, resolve=self._resolve
         )
         guarded = GuardedOrigin(client, str(address), breaker=self._breaker, server_errors=self._server_errors, clock=self._clock)
+        if self._retired:
+            guarded.retire()
         return _Guest(guarded, client)
 
     def _make_room(self) -> None:

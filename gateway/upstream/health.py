@@ -143,6 +143,14 @@ class GuardedOrigin:
         if self._check is not None and self._checker is None:
             self._checker = asyncio.get_running_loop().create_task(self._keep_checking(self._check))
 
+    def retire(self) -> None:
+        """Another has taken its place: no more checks, no idle connections. Who still asks gets an answer as before."""
+        if self._checker is not None:
+            self._checker.cancel()
+        inner = getattr(self.origin, "retire", None)
+        if inner is not None:
+            inner()
+
     async def aclose(self) -> None:
         """Stop checks, close the inner origin."""
         if self._checker is not None:

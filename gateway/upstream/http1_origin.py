@@ -107,6 +107,10 @@ class Http1Origin:
         }
         return own | dict(self._pool.counters())
 
+    def retire(self) -> None:
+        """Keep no connection idle from now on; exchanges are made as before."""
+        self._pool.retire()
+
     async def aclose(self) -> None:
         """Close idle connections and refuse new exchanges; those under way end undisturbed."""
         await self._pool.aclose()

@@ -39,6 +39,7 @@ class ConnectionPool:
         self._places = 0
         # A waiter is given a connection, or None: a place to connect on.
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._retired = False
         self._closed = False
         self.connects = 0
         self.reuses = 0
@@ -168,7 +169,9 @@ class ConnectionPool:
             connection.close()
             return
         waiter = self._next_waiter()
-        if waiter is None:
+        if waiter is None and self._retired:
+            connection.close()
+        elif waiter is None:
             self._idle.append(connection)
         else:
             waiter.set_result(connection)
@@ -180,6 +183,12 @@ class ConnectionPool:
             if connection in self._idle:
                 self._idle.remove(connection)
             self._release_place()
+
+    def retire(self) -> None:
+        """Keep no connection any more. Exchanges go on, and new ones may come: each closes what it leaves idle."""
+        self._retired = True
+        for connection in self._idle[:]:
+            connection.close()
 
     async def aclose(self) -> None:
         """Close idle connections, refuse who waits and who comes; exchanges under way end undisturbed, then their connections close."""

@@ -194,8 +194,8 @@ def metric_names() -> set[str]:
     gateway.metrics.cell("default", "GET", 200, "hit").add(0.1, 1)
     gateway.metrics.refuse("malformed")
     gateway.purger.purges["tag"] = 1
-    gateway.page.weaver.count("src")
-    gateway.page.weaver.count_problem("unknown-element")
+    gateway.loom.count("src")
+    gateway.loom.count_problem("unknown-element")
     gateway.origins["alone"].failures["REASON"] = 1
     gateway.admission.count(Shed.REFUSED)
     registry = CollectorRegistry()

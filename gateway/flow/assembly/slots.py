@@ -44,7 +44,7 @@ _MAX_TOLD = 1_000
 
 
 class Slots:
-    """languages: the site's, best first; () when any will do. Raises nothing when built."""
+    """languages: the site's, best first; () when any will do. retired: other slots have taken over, and nothing more is kept. Raises nothing when built."""
 
     def __init__(
         self, catalogue: Catalogue, store: Store, ledger: Ledger, routes: Routes, languages: tuple[str, ...] = ()
@@ -55,6 +55,7 @@ class Slots:
         self._routes = routes
         self._languages = tuple(language.encode("ascii") for language in languages)
         self._told: set[tuple[str, str, str]] = set()
+        self.retired = False
 
     def find(self, target: bytes) -> Slot | None:
         """The slot of a request target; None when there is none."""
@@ -81,7 +82,7 @@ class Slots:
         key: Key = place.scheme, place.host, target
         vary: VaryNames = tuple(_FIELD_OF[dimension] for dimension in sorted(slot.audience))
         nominated: NominatedValues = tuple(str(data[dimension]).encode("utf-8") for dimension in sorted(slot.audience))
-        keeps = slot.lifetime > 0 and slot.scope != "visitor" and not anew
+        keeps = slot.lifetime > 0 and slot.scope != "visitor" and not (anew or self.retired)
         if keeps and (kept := self._kept(key, vary, nominated, now)) is not None:
             return kept
         stamp = self._ledger.sequence

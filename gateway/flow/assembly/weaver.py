@@ -19,9 +19,10 @@ from gateway.cache.key import Key
 from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.errors import UpstreamError
 from gateway.flow.assembly.composite import Piece, piece_of
-from gateway.flow.assembly.fetching import Foreseen, Manifest, fetch_fragment
+from gateway.flow.assembly.fetching import Foreseen, fetch_fragment
 from gateway.flow.assembly.inclusion import GUEST, Destination, Inclusion, NotIncluded, carried_fields, find_destination
 from gateway.flow.assembly.kitchen import FragmentFailed, Guests, Kitchen
+from gateway.flow.assembly.loom import Loom
 from gateway.flow.assembly.sharing import make_nonce, prepare
 from gateway.flow.assembly.slots import SLOTS, Slots
 from gateway.flow.assembly.template import COMPILED_AT_ONCE, Template, compile_body, template_of
@@ -43,8 +44,18 @@ _NOWHERE: Key = (b"", b"", b"")
 """In the place of a key: an include that is not of our own site, or not of a fixed address."""
 
 
+class _Places(dict[str, Key]):
+    """Primary keys of what a page includes, by URL. made_by: the weaver by whose routes they hold; an object of its own, so that no entry keeps one alive."""
+
+    __slots__ = ("made_by",)
+
+    def __init__(self, made_by: object) -> None:
+        super().__init__()
+        self.made_by = made_by
+
+
 class Weaver:
-    """Assembles. One for the process.
+    """Assembles, by the rules of one version of the settings. loom: what it has in common with those before it.
 
     routes, shelf, sequence: where fragments are found without asking; clock: epoch seconds; guests: None where no foreign host may be included.
     """
@@ -56,6 +67,7 @@ class Weaver:
         shelf: Callable[[Key], Any],
         ledger: Any,
         clock: Callable[[], float],
+        loom: Loom,
         *,
         guests: Guests | None = None,
         grow: Callable[[Entry, int], None] | None = None,
@@ -66,14 +78,11 @@ class Weaver:
         self.guests = guests
         self.own_hosts = frozenset(route.host for route in routes.all if route.host and not route.host.startswith(b"*"))
         self._origins = frozenset(route.authority for route in routes.all if route.authority)
-        self.manifest = Manifest()
-        self.outcomes: dict[str, int] = {}
-        self.pages = 0
-        self.raw_tags = 0
-        self.problems: dict[str, int] = {}
+        self.loom = loom
         self._shelf = shelf
         self._ledger = ledger
         self.grow = grow
+        self._mark = object()
         self._compiling: dict[Entry, asyncio.Task[Program]] = {}  # by the entry itself, which an id would not keep alive
         self.slots: Slots | None = None  # fragments of our own
 
@@ -88,7 +97,7 @@ class Weaver:
             outputs, pieces, entries = found
             if visit.tally is not None:
                 visit.tally.take(len(entries))
-            self.count_page(len(entries))
+            self.loom.count_page(len(entries))
             facts.includes = len(entries)
             return whole_response(
                 visit,
@@ -138,8 +147,8 @@ class Weaver:
         limit: octets that a fragment may have.
         """
         places = page.places
-        if places is None:
-            places = page.places = {}
+        if places is None or places.made_by is not self._mark:
+            places = page.places = _Places(self._mark)
         key = places.get(url)
         if key is None:
             key = places[url] = self._key_of(page, url)
@@ -192,7 +201,7 @@ class Weaver:
             made = await asyncio.shield(task)
         if program is None and entry.program is None:
             entry.program = made
-            self.note_page(made, 0)
+            self.loom.note_page(made, 0)
             if self.grow is not None:
                 self.grow(entry, made.size)
         return made
@@ -237,7 +246,7 @@ class Weaver:
 
     def foresee(self, visit: Visit) -> Foreseen | None:
         """Ask for what the page led to last time, while it is asked for itself; None when nothing is known."""
-        urls = self.manifest.of(visit.key)
+        urls = self.loom.manifest.of(visit.key)
         depth = visit.inclusion.depth if visit.inclusion is not None else 0
         rules = visit.route.esi
         if not urls or rules.mode == "off" or depth >= rules.max_depth:
@@ -320,24 +329,3 @@ class Weaver:
         except NotIncluded:
             return None
         return place if not place.guest and place.target.startswith(SLOTS) else None
-
-    def count_page(self, includes: int) -> None:
-        """One page from memory, all of whose includes were there."""
-        self.pages += 1
-        self.outcomes["src"] = self.outcomes.get("src", 0) + includes
-
-    def note_page(self, program: Program | None, raw: int) -> None:
-        """A page was compiled to be stored; or is none, and has raw ESI tags in it."""
-        self.raw_tags += raw
-        for problem in program.problems if program is not None else ():
-            self.count_problem(problem.code)
-
-    def count(self, outcome: str) -> None:
-        """One include, by what it came to."""
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-
-    def count_problem(self, code: str) -> None:
-        """One fault of a page's markup, by its code."""
-        self.problems[code] = self.problems.get(code, 0) + 1
-
-    # ---------------------------------------------------------------- the answer

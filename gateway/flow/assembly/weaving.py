@@ -357,7 +357,7 @@ class Weaving:
 
     def whole(self, facts: Facts, member: bytes, now: float) -> Response:
         """The page, which is finished."""
-        self.weaver.pages += 1
+        self.weaver.loom.pages += 1
         self._drain()
         self.tell(facts)
         outputs, used = self.outputs, self.assembler.environment.used
@@ -389,7 +389,7 @@ class Weaving:
 
     def streamed(self, facts: Facts, member: bytes, now: float) -> Response:
         """The page from its first octets on. Nothing is known yet of what comes, so nobody may keep it."""
-        self.weaver.pages += 1
+        self.weaver.loom.pages += 1
         rules, request = self.rules, self.visit.request
         ready = [piece_of_fragment(hole.fragment, now) for hole in self.assembler.holes if hole.fragment is not None]
         extra = [*self._set_cookies(streams=True), *link_fields(ready)]
@@ -453,11 +453,11 @@ class Weaving:
         holes = self.assembler.holes
         if self.assembler.settled and (self._has_asked or self.visit.foreseen is not None):
             urls = dict.fromkeys(hole.url for hole in holes if hole.fetch.is_plain and hole.fetch.src.constant == hole.url)
-            self.weaver.manifest.remember(self.visit.key, tuple(urls))
+            self.weaver.loom.manifest.remember(self.visit.key, tuple(urls))
         facts.includes = len(holes)
         facts.includes_failed = sum(1 for hole in holes if hole.outcome in ("nothing", "failed", "fallback"))
         for hole in holes:
-            self.weaver.count(hole.outcome or "dropped")
+            self.weaver.loom.count(hole.outcome or "dropped")
             if hole.note is not None:
                 hole.note.outcome = hole.outcome
         if self.visit.trace is not None:
@@ -468,10 +468,10 @@ class Weaving:
             if program is not None:
                 self.visit.trace.problems += [f"line {problem.line}: {problem.message}" for problem in program.problems]
         for _ in self.assembler.problems:
-            self.weaver.count_problem("run")
+            self.weaver.loom.count_problem("run")
         if self._compiler is not None and self.template.piece is UNKNOWN:  # else counted where it is stored
             for problem in self._compiler.finish(()).problems:
-                self.weaver.count_problem(problem.code)
+                self.weaver.loom.count_problem(problem.code)
 
     async def aclose(self) -> None:
         """Nobody wants the rest."""
