@@ -1,8 +1,11 @@
 """The composition root: settings → adapters → flow → Starlette. Nothing else builds anything; below this file there are plain arguments.
 
-gateway/composition/ makes the parts, each from its piece of the settings; here they are put together.
+gateway/composition/ makes the parts, each from its piece of the settings. Two things are put together here:
 
-build(settings) ──▶ Gateway: .app (ASGI, for any server), .edge (for our own listener), start(), aclose()
+    the ground   what a process keeps: store, purges, connections, counters, clock
+    the site     all that follows from one version of the settings (composition/site.py); on a reload another one takes its place
+
+build(settings) ──▶ Gateway: .app (ASGI, for any server), .edge (for our own listener), start(), aclose(), prepare(other settings) ──▶ swap()
 """
 
 from __future__ import annotations
@@ -10,18 +13,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from time import monotonic
+from typing import Any
 
 from starlette.routing import BaseRoute
 
 from gateway.cache.collapse import Uncacheable
 from gateway.cache.memory_store import MemoryStore
-from gateway.cache.purges import Ledger
+from gateway.cache.purges import Ledger, Verdict
 from gateway.clock import Clock
-from gateway.composition.access import is_in, text_check, token_check
 from gateway.composition.catalogue import build_catalogue
-from gateway.composition.control import CONTROL, Front, build_control, build_purge_method, build_registry
+from gateway.composition.control import CONTROL, Front, build_registry
+from gateway.composition.faults import attempt
 from gateway.composition.gauges import (
     Figure,
     figures_of_cache,
@@ -30,20 +34,16 @@ from gateway.composition.gauges import (
     figures_of_sharing,
     own_version,
 )
-from gateway.composition.listening import build_limits
-from gateway.composition.log import build_access_log, build_log_writer
-from gateway.composition.origins import build_guests, build_origin, named_origins
-from gateway.composition.overload import build_admission, figures_of_overload
-from gateway.composition.routes import build_route, with_catch_all
+from gateway.composition.log import build_access_log, build_log_writer, suits
+from gateway.composition.origins import AnyOrigin
+from gateway.composition.overload import build_admission, figures_of_overload, set_admission
 from gateway.composition.sharing import build_sharing
-from gateway.endpoints.health import HealthEndpoint
-from gateway.endpoints.metrics import MetricsEndpoint
-from gateway.endpoints.purge import PurgeEndpoint
-from gateway.endpoints.slots import SlotsEndpoint
-from gateway.endpoints.trace import TraceEndpoint
-from gateway.endpoints.traffic import Traffic
-from gateway.error_page import error_page
-from gateway.flow.assembly.slots import Slots
+from gateway.composition.site import Ground, Site
+from gateway.composition.sources import Sources
+from gateway.composition.succession import Succession
+from gateway.errors import SettingsError
+from gateway.flow.assembly.loom import Loom
+from gateway.flow.assembly.slots import SLOTS, Slots
 from gateway.flow.forward import Forwarder
 from gateway.flow.page import Page
 from gateway.flow.purging import Purger
@@ -51,38 +51,33 @@ from gateway.flow.recognise import Identity
 from gateway.flow.routes import Routes
 from gateway.flow.second_level import SecondLevel
 from gateway.listener.edge import Edge
-from gateway.listener.proxies import TrustedProxies
 from gateway.listener.sweeper import Sweeper
-from gateway.settings import Settings
+from gateway.logs import set_up_logging
+from gateway.settings import Memory, Settings
 from gateway.telemetry.account import Account
+from gateway.telemetry.line_writer import LineWriter
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Traces
 
 __all__ = ["CONTROL", "Gateway", "build", "build_catalogue"]
 
+_SLICE = 500
+"""Stored responses that make room before the loop gets a turn, when the memory is made smaller."""
+
 
 class Gateway:
-    """Everything of one process, wired. Build it anywhere; start and close it in the event loop that serves."""
+    """Everything of one process, wired. Build it anywhere; start and close it in the event loop that serves. Raises SettingsError with every fault of what settings name."""
 
     def __init__(self, settings: Settings, *, extra_routes: Iterable[BaseRoute] = ()) -> None:
-        self.settings = settings
         self.clock = Clock()
         self.started = monotonic()
         self.draining = False
-        self.origins = {name: build_origin(name, origin) for name, origin in named_origins(settings)}
-        self.guests = build_guests(settings)
-        self.routes = Routes([build_route(settings, route, self.origins) for route in with_catch_all(settings)])
         self.store = MemoryStore(settings.cache.memory.max_bytes, settings.cache.memory.max_variants)
         self.ledger = Ledger()
         self.sharing = build_sharing(settings)
-        identity = Identity(
-            settings.proxy.via, forwarded=settings.proxy.forwarded, request_id_field=settings.proxy.request_id_header
-        )
-        self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(), identity, self.clock)
-        self.lag = LoopLag()
-        self.admission = build_admission(settings, self.lag)
-        self.purger = Purger(self.sharing.bus, self.ledger, self.store, self.routes, self.forwarder.is_known)
+        self.forwarder = Forwarder(self.store, self.ledger, Uncacheable(), Identity(), self.clock)
+        self.purger = Purger(self.sharing.bus, self.ledger, self.store, Routes(()), self.forwarder.is_known)
         self.forwarder.announce = self.purger.invalidate
         if self.sharing.tier is not None:
             self.forwarder.level2 = SecondLevel(
@@ -91,60 +86,79 @@ class Gateway:
                 self.ledger,
                 self.clock,
                 self.sharing.is_live,
-                soft_grace=settings.purge.soft_grace,
                 lease=settings.redis.cache.lease,
             )
-        self.page = Page(
-            self.routes,
+        self.lag = LoopLag()
+        self.admission = build_admission(settings, self.lag)
+        self.loom = Loom()
+        self.traces = Traces()
+        self.metrics = Metrics()
+        self.metrics.gauges.append(self._figures)
+        self.writer: LineWriter | None = None
+        self.account = Account(self.metrics, None)
+        self.succession = Succession()
+        self._address_key = secrets.token_bytes(32)
+        self._minder: asyncio.Task[None] | None = None
+        self._resizing: asyncio.Task[None] | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self.ground = Ground(
+            self.clock,
             self.store,
             self.ledger,
             self.forwarder,
-            identity,
-            self.clock,
-            error_page,
-            _request_ids(),
-            soft_grace=settings.purge.soft_grace,
-            server_timing=settings.debug.server_timing == "always",
-            guests=self.guests,
-            admission=self.admission,
-        )
-        self.slots = None
-        if settings.slots:
-            self.slots = Slots(build_catalogue(settings), self.store, self.ledger, self.routes, settings.cache.languages)
-            self.page.weaver.slots = self.slots
-        self.metrics = Metrics()
-        self.writer = build_log_writer(settings)
-        access_log = build_access_log(settings, self.writer) if self.writer is not None else None
-        self.account = Account(self.metrics, access_log)
-        self.proxies = proxies = TrustedProxies([str(network) for network in settings.proxy.trusted_proxies])
-        self.edge = Edge(
-            self.page,
+            self.purger,
+            self.loom,
+            self.admission,
             self.account,
-            build_limits(settings),
+            self.traces,
+            build_registry(self.metrics),
+            _request_ids(),
+            self.readiness,
+            tuple(extra_routes),
+        )
+        self.app = Front(self.start, self.aclose)
+        self.site, writer = self._made(settings, None)
+        site = self.site
+        self.edge = Edge(
+            site.page,
+            self.account,
+            site.limits,
             self.clock,
-            proxies,
+            site.proxies,
             control=f"{CONTROL}/".encode(),
             fast_lane=settings.server.fast_lane,
         )
         self.sweeper = Sweeper(self.edge.connections, self.clock)
-        self.traces = Traces()
-        self.traffic = Traffic(
-            self.page,
-            self.account,
-            self.clock,
-            proxies,
-            token_check(settings.debug.tokens),
-            settings.debug.server_timing,
-            self.traces,
-            f"{CONTROL}/trace/",
-        )
-        self._minder: asyncio.Task[None] | None = None
-        self.app = self._application(extra_routes)
+        self._settle(site, writer)
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self.site.settings
+
+    @property
+    def page(self) -> Page:
+        """The flow."""
+        return self.site.page
+
+    @property
+    def routes(self) -> Routes:
+        """Where requests may go."""
+        return self.site.routes
+
+    @property
+    def origins(self) -> Mapping[str, AnyOrigin]:
+        """Who is asked."""
+        return self.site.sources.origins
+
+    @property
+    def slots(self) -> Slots | None:
+        """Fragments of our own."""
+        return self.site.slots
 
     async def start(self) -> None:
         """Begin what runs beside requests: health checks, deadlines, the clock."""
-        for origin in self.origins.values():
-            origin.start()
+        self.succession.take_over(Sources(), self.site.sources)
         await self.sharing.start()
         self.sweeper.start()
         self.lag.start()
@@ -157,14 +171,25 @@ class Gateway:
         if self._minder is not None:
             self._minder.cancel()
             await asyncio.gather(self._minder, return_exceptions=True)
+        await asyncio.gather(*self._errands, return_exceptions=True)
         await self.forwarder.aclose()
+        await self.succession.aclose()
         for origin in self.origins.values():
             await origin.aclose()
-        if self.guests is not None:
-            await self.guests.origins.aclose()
+        if self.site.sources.guests is not None:
+            await self.site.sources.guests.aclose()
         await self.sharing.aclose()
         if self.writer is not None:
             await asyncio.to_thread(self.writer.close)
+
+    async def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Make everything that other settings need, and change nothing. What comes back puts it in force: at once, without waiting, and it can't fail.
+
+        Call that in the same loop, or drop it: then it was for nothing, and that is all. Requests under way end as they began; what is stored stays
+        stored. Raises SettingsError with every fault of what the settings name (templates, certificates, the log file).
+        """
+        site, writer = await asyncio.to_thread(self._made, settings, self.site.sources)  # templates are compiled, files read
+        return lambda: self._swap(site, writer)
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """For the ready endpoint: not while draining. The state of origins is told, and changes nothing."""
@@ -173,33 +198,72 @@ class Gateway:
             "origins": {name: origin.state for name, origin in self.origins.items()},
         }
 
+    # ------------------------------------------------------------------------------------------------ from one site to the next
+
+    def _made(self, settings: Settings, before: Sources | None) -> tuple[Site, LineWriter | None]:
+        """A site, and where its log lines go."""
+        faults: list[str] = []
+        site = attempt(faults, "settings", lambda: Site(settings, self.ground, before))
+        writer = self.writer
+        if not suits(writer, settings):
+            writer = attempt(faults, "log.file", lambda: build_log_writer(settings))
+        if site is None or faults:
+            raise SettingsError(faults)
+        return site, writer
+
+    def _swap(self, site: Site, writer: LineWriter | None) -> None:
+        """site holds from here on. No await: a request sees one version of the settings or the other."""
+        before = self.site
+        self._settle(site, writer, before)
+        self.edge.adopt(site.page, site.limits, site.proxies, fast_lane=site.settings.server.fast_lane)
+        before.page.retire()
+        if before.slots is not None or site.slots is not None:
+            self.ledger.purge_prefix((b"", b"", SLOTS), Verdict.HARD)  # rendered by templates of before
+        self.succession.take_over(before.sources, site.sources)
+        if self._resizing is not None:
+            self._resizing.cancel()
+        self._resizing = self._send(self._resize(site.settings.cache.memory))
+
+    def _settle(self, site: Site, writer: LineWriter | None, before: Site | None = None) -> None:
+        """Bring the ground in line with site."""
+        self.site = site
+        self.purger.routes = site.routes
+        self.forwarder.identity = site.identity
+        if self.forwarder.level2 is not None:
+            self.forwarder.level2.soft_grace = site.settings.purge.soft_grace
+        set_admission(self.admission, site.settings)
+        self.app.adopt(site.control, site.traffic, site.purge_method)
+        log = site.settings.log
+        if before is None or writer is not self.writer or log != before.settings.log:
+            self.account.log = build_access_log(site.settings, writer, self._address_key) if writer is not None else None
+        if writer is not self.writer:
+            former, self.writer = self.writer, writer
+            if former is not None:
+                if writer is not None:
+                    writer.dropped += former.dropped
+                self._send(asyncio.to_thread(former.close))
+        if before is not None and (log.level, log.access) != (before.settings.log.level, before.settings.log.access):
+            set_up_logging(log.level, "text" if log.access == "text" else "json")
+
+    async def _resize(self, bounds: Memory) -> None:
+        """Other bounds for the memory: what is too much goes in slices."""
+        while not self.store.resize(bounds.max_bytes, bounds.max_variants, at_most=_SLICE):  # noqa: ASYNC110 - nothing is awaited: it is the others' turn
+            await asyncio.sleep(0)
+
+    def _send(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have it done beside requests."""
+        task = asyncio.get_running_loop().create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+        return task
+
+    # ------------------------------------------------------------------------------------------------ beside requests
+
     async def _mind(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             self.clock.follow()
-
-    def _application(self, extra_routes: Iterable[BaseRoute]) -> Front:
-        settings = self.settings
-        tokens, viewers = settings.purge.tokens, settings.debug.tokens
-        purge = PurgeEndpoint(self.purger, text_check(tokens) if tokens else None)
-        slots = metrics = None
-        if self.slots is not None:
-            marks = {route.esi.nonce for route in self.routes.all if route.esi.nonce}
-            slots = SlotsEndpoint(self.slots, self.clock, self.proxies, marks)
-        if settings.metrics.enabled:
-            self.metrics.gauges.append(self._figures)
-            networks = settings.metrics.allow
-            metrics = MetricsEndpoint(build_registry(self.metrics), lambda address: is_in(address, networks))
-        control = build_control(
-            HealthEndpoint(self.readiness),
-            purge,
-            TraceEndpoint(self.traces, token_check(viewers) if viewers else None),
-            slots,
-            metrics,
-            extra_routes,
-        )
-        purge_method = build_purge_method(purge) if settings.purge.method else None
-        return Front(control, self.traffic, purge_method, self.start, self.aclose)
+            self.succession.sweep()
 
     def _figures(self) -> Iterator[Figure]:
         yield "weft_build_info", "Version of this build.", {"version": own_version()}, 1, "gauge"
@@ -208,8 +272,8 @@ class Gateway:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"
         yield from figures_of_cache(self.store, self.forwarder, self.purger)
         yield from figures_of_sharing(self.sharing, self.forwarder.level2)
-        yield from figures_of_pages(self.page.weaver)
-        yield from figures_of_origins(self.origins)
+        yield from figures_of_pages(self.loom)
+        yield from figures_of_origins(self.origins, self.succession.past_of)
         yield from figures_of_overload(self.admission, self.lag)
 
 

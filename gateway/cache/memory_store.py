@@ -121,6 +121,20 @@ class MemoryStore:
             shelf.sole = None
             del self._shelves[entry.key]
 
+    def resize(self, max_bytes: int, max_variants: int, *, at_most: int) -> bool:
+        """Other bounds. At most so many entries make room for them at once; False: not all of it is done, call again.
+
+        Meanwhile the bound in bytes is what is held: it is lowered step by step, so that no put in between has to do it all.
+        """
+        self.max_variants = max_variants
+        for _ in range(at_most):
+            if self.used_bytes <= max_bytes or not self.count:
+                self.max_bytes = max_bytes
+                return True
+            self._evict_one()
+        self.max_bytes = max(max_bytes, self.used_bytes)
+        return False
+
     def grow(self, entry: Entry, octets: int) -> None:
         """Store.grow."""
         queue = entry.queue
@@ -176,10 +190,13 @@ class MemoryStore:
 
     def _evict(self) -> None:
         while self.used_bytes > self.max_bytes and self.count:
-            if self._small.entries and (self._small.cost > self.max_bytes * _SMALL_SHARE or not self._main.entries):
-                self._evict_small()
-            else:
-                self._evict_main()
+            self._evict_one()
+
+    def _evict_one(self) -> None:
+        if self._small.entries and (self._small.cost > self.max_bytes * _SMALL_SHARE or not self._main.entries):
+            self._evict_small()
+        else:
+            self._evict_main()
 
     def _evict_small(self) -> None:
         entry = self._small.oldest()

@@ -27,22 +27,21 @@ CONTROL = "/_weft"
 class Front:
     """Our own paths to Starlette, PURGE to its endpoint, everything else to the traffic: one comparison, before any routing.
 
-    start, stop: what ASGI's lifespan calls. purge: None when the method goes to the origin like any other.
+    start, stop: what ASGI's lifespan calls. Nothing is answered before adopt has been called.
     """
 
-    def __init__(
-        self,
-        control: Starlette,
-        traffic: Traffic,
-        purge: Starlette | None,
-        start: Callable[[], Awaitable[None]],
-        stop: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
+        self.start = start
+        self.stop = stop
+        self.control: Starlette
+        self.traffic: Traffic
+        self.purge: Starlette | None
+
+    def adopt(self, control: Starlette, traffic: Traffic, purge: Starlette | None) -> None:
+        """Where requests go from now on. purge: None when the method goes to the origin like any other."""
         self.control = control
         self.traffic = traffic
         self.purge = purge
-        self.start = start
-        self.stop = stop
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         """ASGI 3."""

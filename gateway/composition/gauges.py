@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeAlias
 
@@ -16,12 +17,21 @@ from gateway.live.redis_bus import RedisBus
 from gateway.upstream.balance import BalancedOrigin
 from gateway.upstream.health import GuardedOrigin
 
-__all__ = ["Figure", "figures_of_cache", "figures_of_origins", "figures_of_pages", "figures_of_sharing", "own_version"]
+__all__ = [
+    "UP_AND_DOWN",
+    "Figure",
+    "counted_of_server",
+    "figures_of_cache",
+    "figures_of_origins",
+    "figures_of_pages",
+    "figures_of_sharing",
+    "own_version",
+]
 
 Figure: TypeAlias = tuple[str, str, dict[str, str], float, str]
 """(name, help, labels, value, "counter" or "gauge")."""
 
-_UP_AND_DOWN = frozenset({"connections_open", "connections_idle", "waiting", "state", "members", "available"})
+UP_AND_DOWN = frozenset({"connections_open", "connections_idle", "waiting", "state", "members", "available"})
 """Which of an origin's counters are gauges."""
 
 
@@ -88,27 +98,36 @@ def figures_of_pages(loom: Loom) -> Iterator[Figure]:
         yield "weft_esi_problems", "Faults of pages' markup, by code.", {"code": code}, count, "counter"
 
 
-def figures_of_origins(origins: Mapping[str, GuardedOrigin | BalancedOrigin]) -> Iterator[Figure]:
-    """How each origin does."""
+def figures_of_origins(
+    origins: Mapping[str, GuardedOrigin | BalancedOrigin], past_of: Callable[[str, str], Mapping[str, int]]
+) -> Iterator[Figure]:
+    """How each origin does. past_of: what those before it of the same name have counted; given a server too, what those of that origin."""
     for name, origin in origins.items():
         labels = {"origin": name}
         yield "weft_origin_up", "1 while the origin is asked.", labels, float(origin.is_available()), "gauge"
-        for counter, value in origin.counters().items():
+        counted = Counter(past_of(name, ""))
+        counted.update(origin.counters())
+        for counter, value in counted.items():
             if counter.startswith("failure_"):
                 reason = counter.removeprefix("failure_")
                 yield "weft_origin_failures", "Exchanges that failed, by reason.", {**labels, "reason": reason}, value, "counter"
             else:
-                kind = "gauge" if counter in _UP_AND_DOWN else "counter"
+                kind = "gauge" if counter in UP_AND_DOWN else "counter"
                 yield f"weft_origin_{counter}", "See docs/operations.md.", labels, value, kind
         if isinstance(origin, BalancedOrigin):
-            yield from _figures_of_servers(name, origin)
+            for server in origin.members:
+                yield from _figures_of_server(name, server, past_of(name, server.name))
 
 
-def _figures_of_servers(name: str, origin: BalancedOrigin) -> Iterator[Figure]:
-    """How each of several servers does; their names come from the settings."""
-    for server in origin.members:
-        labels = {"origin": name, "server": server.name}
-        yield "weft_server_up", "1 while the server is asked.", labels, float(server.is_available()), "gauge"
-        yield "weft_server_exchanges", "Exchanges with the server.", labels, server.exchanges, "counter"
-        failed = "Exchanges that failed, an answer of 5xx included."
-        yield "weft_server_failures", failed, labels, sum(server.failures.values()), "counter"
+def _figures_of_server(name: str, server: GuardedOrigin, past: Mapping[str, int]) -> Iterator[Figure]:
+    """How one of several servers does; its name comes from the settings."""
+    labels = {"origin": name, "server": server.name}
+    exchanges, failures = (counted_of_server(server)[word] + past.get(word, 0) for word in ("exchanges", "failures"))
+    yield "weft_server_up", "1 while the server is asked.", labels, float(server.is_available()), "gauge"
+    yield "weft_server_exchanges", "Exchanges with the server.", labels, exchanges, "counter"
+    yield "weft_server_failures", "Exchanges that failed, an answer of 5xx included.", labels, failures, "counter"
+
+
+def counted_of_server(server: GuardedOrigin) -> dict[str, int]:
+    """What is told of each of several servers, and only goes up."""
+    return {"exchanges": server.exchanges, "failures": sum(server.failures.values())}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ssl import SSLContext
 from time import monotonic
+from typing import TypeAlias
 
 from gateway.breaker import BreakerSettings
 from gateway.composition.routes import build_esi, build_policy
 from gateway.flow.assembly.guest_routes import GuestRoutes
 from gateway.settings import Settings
+from gateway.settings.assembly import Esi
 from gateway.settings.origins import Upstream
 from gateway.upstream.balance import BalancedOrigin
 from gateway.upstream.dialer import build_tls
@@ -19,7 +21,9 @@ from gateway.upstream.http1_origin import Http1Origin
 from gateway.upstream.limits import OriginLimits
 from gateway.upstream.retry_budget import RetryBudget
 
-__all__ = ["build_guests", "build_origin", "named_origins"]
+__all__ = ["AnyOrigin", "build_guest_routes", "build_guests", "build_origin", "named_origins"]
+
+AnyOrigin: TypeAlias = GuardedOrigin | BalancedOrigin
 
 _GUEST_CONNECTIONS = 32
 """To each foreign host that pages include from."""
@@ -32,7 +36,7 @@ def named_origins(settings: Settings) -> Iterator[tuple[str, Upstream]]:
     yield from settings.origins.items()
 
 
-def build_origin(name: str, origin: Upstream) -> GuardedOrigin | BalancedOrigin:
+def build_origin(name: str, origin: Upstream) -> AnyOrigin:
     """One origin: for each of its servers a client, a breaker and an active check; the retry budget is that of all."""
     budget = RetryBudget(origin.retry_budget)
     if not origin.servers:
@@ -83,11 +87,12 @@ def _authority(url: str) -> str:
     return url.partition("://")[2]
 
 
-def build_guests(settings: Settings) -> GuestRoutes | None:
-    """Where includes of other hosts go; None when the site lists none."""
-    esi = settings.esi
-    if not esi.hosts:
-        return None
+def build_guests(esi: Esi) -> GuestOrigins:
+    """The origins of other hosts."""
     limits = OriginLimits(first_byte_timeout=esi.deadline, max_connections=_GUEST_CONNECTIONS)
-    origins = GuestOrigins(HostPatterns(esi.hosts), limits, allow_private=esi.allow_private)
-    return GuestRoutes(origins, build_policy(settings.cache), build_esi(esi))
+    return GuestOrigins(HostPatterns(esi.hosts), limits, allow_private=esi.allow_private)
+
+
+def build_guest_routes(settings: Settings, guests: GuestOrigins | None) -> GuestRoutes | None:
+    """Where includes of other hosts go; None when the site lists none."""
+    return GuestRoutes(guests, build_policy(settings.cache), build_esi(settings.esi)) if guests is not None else None

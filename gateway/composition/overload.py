@@ -9,7 +9,7 @@ from gateway.flow.admission import Admission
 from gateway.settings import Settings
 from gateway.telemetry.loop_lag import LoopLag
 
-__all__ = ["build_admission", "figures_of_overload"]
+__all__ = ["build_admission", "figures_of_overload", "set_admission"]
 
 
 def build_admission(settings: Settings, lag: LoopLag) -> Admission:
@@ -18,6 +18,15 @@ def build_admission(settings: Settings, lag: LoopLag) -> Admission:
     admission = Admission(overload.max_in_flight, overload.max_lag, overload.retry_after)
     lag.listeners.append(admission.note_lag)
     return admission
+
+
+def set_admission(admission: Admission, settings: Settings) -> None:
+    """Other bounds. What is under way goes on; the limit finds its place anew."""
+    overload = settings.overload
+    if (overload.max_in_flight, overload.max_lag) != (admission.max_in_flight, admission.max_lag):
+        admission.max_in_flight, admission.max_lag = overload.max_in_flight, overload.max_lag
+        admission.limit = float(overload.max_in_flight)
+    admission.retry_after = overload.retry_after
 
 
 def figures_of_overload(admission: Admission, lag: LoopLag) -> Iterator[Figure]:

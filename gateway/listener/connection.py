@@ -102,14 +102,10 @@ class ClientConnection(asyncio.Protocol):
         self.transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
-        self.is_trusted = self.edge.proxies.trusts(self.peer)
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = b"https"
+        self.heed()
         edge = self.edge
-        # A trusted proxy's word may change client and scheme with each request: those go the long way.
-        self.lane = edge.fast_lane and not self.is_trusted and self.scheme == b"http"
-        if edge.account.log is not None:
-            self.client_part = edge.account.log.client_part(self.peer)
         if len(edge.connections) >= self.limits.max_connections:
             edge.account.metrics.refuse("max_connections")
             self.write_bare(503, b"retry-after: 1\r\n")
@@ -119,6 +115,15 @@ class ClientConnection(asyncio.Protocol):
         edge.connections.add(self)
         self.server_state.connections.add(self)
         self.deadline = self.edge.clock() + self.limits.header_timeout  # a client that connects and says nothing
+
+    def heed(self) -> None:
+        """What the edge's rules mean for this connection: when it is made, and when they change."""
+        edge = self.edge
+        self.limits = edge.limits
+        self.is_trusted = edge.proxies.trusts(self.peer)
+        # A trusted proxy's word may change client and scheme with each request: those go the long way.
+        self.lane = edge.fast_lane and not self.is_trusted and self.scheme == b"http"
+        self.client_part = edge.account.log.client_part(self.peer) if edge.account.log is not None else b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True

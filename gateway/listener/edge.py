@@ -52,3 +52,13 @@ class Edge:
         self.connections: set[ClientConnection] = set()
         self.draining = False
         self.heads = Heads()
+
+    def adopt(self, page: Page, limits: Limits, proxies: TrustedProxies, *, fast_lane: bool) -> None:
+        """Other rules from the next request on, also on connections that are open already."""
+        self.page = page
+        self.limits = limits
+        self.proxies = proxies
+        self.fast_lane = fast_lane
+        self.heads = Heads()  # those that are known have passed the old limits, and hold words of the old log
+        for connection in self.connections:
+            connection.heed()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -22,6 +22,9 @@ from gateway.settings.shape import Leaf, Path, node_at
 from gateway.settings.tree import Settings
 
 __all__ = ["EFFECTS", "Change", "Effect", "compare", "effect_of", "in_force"]
+
+
+_Tree = TypeVar("_Tree", bound=BaseModel)
 
 
 class Effect(StrEnum):
@@ -49,6 +52,7 @@ EFFECTS: Mapping[Path, Effect] = {
     ("query",): Effect.LIVE,
     ("cache",): Effect.LIVE,
     ("esi",): Effect.LIVE,
+    ("redis",): Effect.WORKERS,
     ("templates",): Effect.LIVE,
     ("slots",): Effect.LIVE,
     ("proxy",): Effect.LIVE,
@@ -56,6 +60,7 @@ EFFECTS: Mapping[Path, Effect] = {
     ("debug",): Effect.LIVE,
     ("log",): Effect.LIVE,
     ("metrics",): Effect.LIVE,
+    ("overload",): Effect.LIVE,
 }
 """By path, or by the path of the section that it stands in."""
 
@@ -121,7 +126,9 @@ def _field(path: Path, shown: str, field: FieldInfo, old: Any, new: Any) -> Iter
         yield Change(shown, *_texts(Leaf(path, field), old, new), effect_of(path))
 
 
-def _tables(path: Path, shown: str, section: type[BaseModel] | None, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _tables(
+    path: Path, shown: str, section: type[BaseModel] | None, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Change]:
     """Tables under names: those that came with what they say, those that went, and what differs in the others."""
     assert section is not None
     for name in {**old, **new}:
@@ -150,7 +157,7 @@ def _text(value: Any) -> str:
     return excerpt(value)
 
 
-def _held(path: Path, running: BaseModel, wished: BaseModel, applied: frozenset[Effect | str]) -> Any:
+def _held(path: Path, running: _Tree, wished: _Tree, applied: frozenset[Effect | str]) -> _Tree:
     kept: dict[str, Any] = {}
     for name, field in type(wished).model_fields.items():
         here: Path = (*path, name)

@@ -92,7 +92,9 @@ def test_what_waits_is_all_that_still_differs_from_what_is_in_force(before, afte
 
 
 def test_a_change_has_path_old_and_new_value():
-    assert compare(settings(), settings(**{"cache.default_ttl": 60, "server.port": 9090, "proxy.trusted_proxies": "10.0.0.0/8"})) == [
+    assert compare(
+        settings(), settings(**{"cache.default_ttl": 60, "server.port": 9090, "proxy.trusted_proxies": "10.0.0.0/8"})
+    ) == [
         Change("server.port", "8080", "9090", Effect.START),
         Change("cache.default_ttl", "0.0", "60.0", Effect.LIVE),
         Change("proxy.trusted_proxies", "[]", "['10.0.0.0/8']", Effect.LIVE),
@@ -116,7 +118,9 @@ def test_a_route_goes_by_its_name():
 
 def test_tables_that_come_and_go_are_told_with_what_they_say():
     before = tree(origins={"old": {"url": "http://127.0.0.1:2"}})
-    after = tree(origins={"new": {"url": "http://127.0.0.1:3", "breaker": {"failures": 9}}}, slots={"hero": {"template": "h.html"}})
+    after = tree(
+        origins={"new": {"url": "http://127.0.0.1:3", "breaker": {"failures": 9}}}, slots={"hero": {"template": "h.html"}}
+    )
     assert [change[:3] for change in compare(before, after)] == [
         ("origins.old", "set", "removed"),
         ("origins.new", "not set", "added"),
@@ -147,7 +151,11 @@ def test_no_secret_is_shown(leaf):
             route["name"] = "one"
         return tree(**({"upstream": {"url": "http://127.0.0.1:1"}} | value))
 
-    for before, after in ((having("tell-nobody-1"), having("tell-nobody-2")), (tree(), having("tell-nobody-3")), (having("tell-nobody-4"), tree())):
+    for before, after in (
+        (having("tell-nobody-1"), having("tell-nobody-2")),
+        (tree(), having("tell-nobody-3")),
+        (having("tell-nobody-4"), tree()),
+    ):
         changes = compare(before, after)
         assert changes
         assert "tell-nobody" not in json.dumps(changes)

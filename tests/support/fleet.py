@@ -91,7 +91,13 @@ class Fleet:
 
     def add(self, **settings: object) -> GatewayProcess:
         """One more."""
-        given = {"redis.url": f"redis://127.0.0.1:{self.redis.port}", "purge.tokens": [TOKEN], **PATIENT, **self.settings, **settings}
+        given = {
+            "redis.url": f"redis://127.0.0.1:{self.redis.port}",
+            "purge.tokens": [TOKEN],
+            **PATIENT,
+            **self.settings,
+            **settings,
+        }
         gateway = GatewayProcess(self.origin.url, {name.replace("__", "."): value for name, value in given.items()})
         self.gateways.append(gateway)
         self.await_live(gateway)
