@@ -34,6 +34,7 @@ from gateway.composition.gauges import (
     figures_of_sharing,
     own_version,
 )
+from gateway.composition.listening import figures_of_tls
 from gateway.composition.log import build_access_log, build_log_writer, suits
 from gateway.composition.origins import AnyOrigin
 from gateway.composition.overload import build_admission, figures_of_overload, set_admission
@@ -50,6 +51,7 @@ from gateway.flow.purging import Purger
 from gateway.flow.recognise import Identity
 from gateway.flow.routes import Routes
 from gateway.flow.second_level import SecondLevel
+from gateway.listener.certificates import Keyring
 from gateway.listener.edge import Edge
 from gateway.listener.sweeper import Sweeper
 from gateway.logs import set_up_logging
@@ -98,6 +100,8 @@ class Gateway:
         self.account = Account(self.metrics, None)
         self.succession = Succession()
         self._address_key = secrets.token_bytes(32)
+        self._look_due = 0.0  # monotonic seconds
+        self._looking: asyncio.Task[None] | None = None
         self._minder: asyncio.Task[None] | None = None
         self._resizing: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
@@ -150,6 +154,11 @@ class Gateway:
     def origins(self) -> Mapping[str, AnyOrigin]:
         """Who is asked."""
         return self.site.sources.origins
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """What clients are shown who speak TLS; None when the port does not speak it."""
+        return self.site.keyring
 
     @property
     def slots(self) -> Slots | None:
@@ -264,12 +273,21 @@ class Gateway:
             await asyncio.sleep(1.0)
             self.clock.follow()
             self.succession.sweep()
+            self._look_at_certificates(monotonic())
+
+    def _look_at_certificates(self, now: float) -> None:
+        keyring, interval = self.keyring, self.settings.server.tls.check_interval
+        if keyring is None or not interval or now < self._look_due or (self._looking is not None and not self._looking.done()):
+            return
+        self._look_due = now + interval
+        self._looking = self._send(asyncio.to_thread(keyring.refresh))
 
     def _figures(self) -> Iterator[Figure]:
         yield "weft_build_info", "Version of this build.", {"version": own_version()}, 1, "gauge"
         yield "weft_connections", "Client connections.", {"state": "open"}, len(self.edge.connections), "gauge"
         if self.writer is not None:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"
+        yield from figures_of_tls(self.edge.handshakes, self.keyring, self.clock())
         yield from figures_of_cache(self.store, self.forwarder, self.purger)
         yield from figures_of_sharing(self.sharing, self.forwarder.level2)
         yield from figures_of_pages(self.loom)

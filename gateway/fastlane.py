@@ -34,12 +34,12 @@ class EdgeProtocol(ReadingConnection):
         if not self.state and not self.reading and not self.pending:  # whatever data holds, it begins with a head
             if self.lane and not self.write_paused and not self.last_request:
                 end = data.find(b"\r\n")
-                head = self.edge.heads.get(data[end:])
+                head = self.heads.get(data[end:])
                 if head is not None and head.is_plain and data[:5] == b"GET /" and data[end - 9 : end] == b" HTTP/1.1":
                     started = monotonic()
                     target = data[4 : end - 9]
                     now = started + self.edge.clock.offset
-                    response = self.edge.page.ready_now(b"http", head.host, target, head.accept, now)
+                    response = self.edge.page.ready_now(self.scheme, head.host, target, head.accept, now)
                     if response is not None:
                         self._send_ready(head, target, response, now, started)
                         return
@@ -80,7 +80,7 @@ class EdgeProtocol(ReadingConnection):
         end = data.find(b"\r\n")
         # The first blank line must be the last: what comes after one is content or another request, and no part of this header section.
         if data[:5] == b"GET /" and data.find(b"\r\n\r\n") == len(data) - 4:
-            self.edge.heads.remember(data[end:], Head(request, STEERING, keep_alive=self.keep_alive))
+            self.heads.remember(data[end:], Head(request, STEERING, keep_alive=self.keep_alive))
 
     # ------------------------------------------------------------------------------------------------ in turn
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.listener.certificates import Keyring
 from gateway.settings import Network, Secret, Settings, Upstream
 
-__all__ = ["advice"]
+__all__ = ["about_certificates", "advice"]
 
 SHORTEST_TOKEN = 16
 LONGEST_WAIT = 0.5
+EXPIRES_SOON = 14
+"""Days. Certificates of 90 days are renewed with 30 left."""
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - named to warn of them
 _INSIDE = (".internal", ".local", ".lan", ".localhost", ".test", ".cluster.local", ".svc", ".home.arpa")
 """Endings of names that public DNS does not give out, or that only mean something inside a network."""
@@ -50,6 +54,23 @@ def _about_tokens(name: str, tokens: tuple[Secret, ...]) -> Iterator[str]:
     for index, token in enumerate(tokens):
         if len(token.reveal()) < SHORTEST_TOKEN:
             yield f"{name}[{index}] is shorter than {SHORTEST_TOKEN} characters: it can be guessed"
+
+
+def about_certificates(keyring: Keyring, now: float) -> Iterator[str]:
+    """What visitors will be warned of, and who else can pose as this site. now: epoch seconds."""
+    for file, certificate in keyring.held:
+        days = (certificate.not_after - now) / 86_400
+        if days < 0:
+            yield f"{file} has expired {-days:.0f} days ago: browsers will turn visitors away"
+        elif days < EXPIRES_SOON:
+            yield f"{file} expires in {days:.0f} days"
+        if certificate.not_before > now:
+            yield f"{file} is not valid yet: browsers will turn visitors away"
+        if not certificate.names:
+            yield f"{file} names no host (subject alternative names): browsers will turn visitors away"
+    for file in keyring.key_files:
+        if Path(file).stat().st_mode & stat.S_IROTH:
+            yield f"{file} holds a key and can be read by everybody on this machine"
 
 
 def _about_origins(settings: Settings) -> Iterator[str]:

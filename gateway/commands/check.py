@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 
 from gateway.app import build_catalogue
-from gateway.commands.advice import advice
+from gateway.commands.advice import about_certificates, advice
 from gateway.commands.ownership import second_owners
+from gateway.composition.listening import build_keyring
 from gateway.errors import SettingsError
 from gateway.settings import Loaded
 from gateway.settings.documents import settings_page, settings_schema
@@ -43,10 +45,11 @@ def run(namespace: argparse.Namespace, env: Mapping[str, str] | None = None) -> 
         loaded = read_arguments(namespace, env)
         if loaded.settings.slots:
             build_catalogue(loaded.settings)
+        keyring = build_keyring(loaded.settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    hints = list(advice(loaded.settings))
+    hints = [*advice(loaded.settings), *(about_certificates(keyring, time.time()) if keyring is not None else ())]
     failed = bool(owners) or (namespace.strict and bool(hints))
     file = config_file(namespace, env)
     print(f"{'not ok' if failed else 'ok'}: {file or 'no file'}")
@@ -82,7 +85,8 @@ def _summary(loaded: Loaded) -> Iterator[str]:
     """What will happen, in words."""
     settings = loaded.settings
     host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
-    yield f"listens on http://{host}:{settings.server.port}, keeps up to {settings.cache.memory.max_bytes / 2**20:g} MiB of responses in memory"
+    scheme = "https" if settings.server.tls.certificates else "http"
+    yield f"listens on {scheme}://{host}:{settings.server.port}, keeps up to {settings.cache.memory.max_bytes / 2**20:g} MiB of responses in memory"
     for route in settings.routes:
         cache = settings.cache_of(route)
         yield f"route {route.name}: {route.host or '*'}{route.path} → {settings.origin_of(route).url}{', not cached' if cache.mode == 'bypass' else ''}"

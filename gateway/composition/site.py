@@ -15,7 +15,7 @@ from gateway.composition.access import is_in, text_check, token_check
 from gateway.composition.catalogue import build_catalogue
 from gateway.composition.control import CONTROL, build_control, build_purge_method
 from gateway.composition.faults import attempt
-from gateway.composition.listening import build_limits
+from gateway.composition.listening import build_keyring, build_limits
 from gateway.composition.origins import build_guest_routes
 from gateway.composition.routes import build_route, with_catch_all
 from gateway.composition.sources import Sources, build_sources
@@ -74,6 +74,7 @@ class Site:
         self.settings = settings
         self.sources = build_sources(settings, before, faults)
         catalogue = attempt(faults, "templates.directory", lambda: build_catalogue(settings)) if settings.slots else None
+        self.keyring = attempt(faults, "server.tls.certificates", lambda: build_keyring(settings))
         if faults:
             raise SettingsError(faults)
         self.guests = build_guest_routes(settings, self.sources.guests)

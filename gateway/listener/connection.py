@@ -94,6 +94,7 @@ class ClientConnection(asyncio.Protocol):
         self.tunnel: ClientTunnel | None = None
         # ---- the hot lane
         self.lane = False
+        self.heads = edge.heads[b"http"]
         self.client_part = b""
         self.completed = 0  # requests without content since the connection began
         self.last_read: Request | None = None  # the last of them
@@ -122,7 +123,8 @@ class ClientConnection(asyncio.Protocol):
         self.limits = edge.limits
         self.is_trusted = edge.proxies.trusts(self.peer)
         # A trusted proxy's word may change client and scheme with each request: those go the long way.
-        self.lane = edge.fast_lane and not self.is_trusted and self.scheme == b"http"
+        self.lane = edge.fast_lane and not self.is_trusted
+        self.heads = edge.heads[self.scheme]
         self.client_part = edge.account.log.client_part(self.peer) if edge.account.log is not None else b""
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from gateway.telemetry.account import Account
 
 if TYPE_CHECKING:
     from gateway.listener.connection import ClientConnection
+    from gateway.listener.tls import TlsConnection
 
 __all__ = ["Edge", "State"]
 
@@ -49,9 +51,11 @@ class Edge:
         self.proxies = proxies
         self.control = control
         self.fast_lane = fast_lane
-        self.connections: set[ClientConnection] = set()
+        self.connections: set[ClientConnection | TlsConnection] = set()
         self.draining = False
-        self.heads = Heads()
+        self.handshakes: Counter[tuple[str, bool]] = Counter()
+        """TLS handshakes that were completed, by (version, resumed)."""
+        self.heads = _fresh_heads()
 
     def adopt(self, page: Page, limits: Limits, proxies: TrustedProxies, *, fast_lane: bool) -> None:
         """Other rules from the next request on, also on connections that are open already."""
@@ -59,6 +63,11 @@ class Edge:
         self.limits = limits
         self.proxies = proxies
         self.fast_lane = fast_lane
-        self.heads = Heads()  # those that are known have passed the old limits, and hold words of the old log
+        self.heads = _fresh_heads()  # those that are known have passed the old limits, and hold words of the old log
         for connection in self.connections:
             connection.heed()
+
+
+def _fresh_heads() -> dict[bytes, Heads]:
+    """By scheme: the same octets name another host in the other one, where they name a port."""
+    return {b"http": Heads(), b"https": Heads()}

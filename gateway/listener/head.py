@@ -99,9 +99,10 @@ class Head:
     accept: Accept-Encoding; is_plain: none of the fields that make an answer from memory anything but the plain one. log_part belongs to the access log.
     """
 
-    __slots__ = ("accept", "fields", "host", "is_plain", "keep_alive", "log_part")
+    __slots__ = ("accept", "fields", "host", "is_plain", "keep_alive", "log_part", "scheme")
 
     def __init__(self, request: Request, steering: frozenset[bytes], *, keep_alive: bool) -> None:
+        self.scheme = request.scheme
         self.host = request.host
         self.fields = request.fields
         self.keep_alive = keep_alive

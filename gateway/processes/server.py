@@ -13,11 +13,13 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import uvicorn
 
 from gateway.app import Gateway
 from gateway.fastlane import EdgeProtocol
+from gateway.listener.tls import TlsConnection
 from gateway.processes.acceptor import Acceptor
 
 __all__ = ["Server", "tune_collector"]
@@ -42,7 +44,7 @@ class Server(uvicorn.Server):
         settings = gateway.settings.server
         config = uvicorn.Config(
             gateway.app,
-            http=partial(EdgeProtocol, gateway.edge),  # type: ignore[arg-type]  # called like a class
+            http=_protocol_of(gateway),  # type: ignore[arg-type]  # called like a class
             ws="none",
             loop="uvloop",
             lifespan="off",  # start and end are called here: their errors are for us to tell
@@ -127,8 +129,23 @@ class Server(uvicorn.Server):
                 while not self.force_exit:  # noqa: ASYNC110 - set by a signal handler
                     await asyncio.sleep(0.05)
 
-    def _protocol(self, loop: asyncio.AbstractEventLoop) -> EdgeProtocol:
-        return EdgeProtocol(self.gateway.edge, self.config, self.server_state, self.lifespan.state, loop)
+    def _protocol(self, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        return make(self.config, self.server_state, self.lifespan.state, loop)  # type: ignore[no-any-return]
+
+
+def _protocol_of(gateway: Gateway) -> Callable[..., asyncio.Protocol]:
+    """What makes a connection: ours, behind TLS while there are certificates; a reload may bring some."""
+
+    def make(*arguments: Any) -> asyncio.Protocol:
+        keyring = gateway.keyring
+        return (
+            EdgeProtocol(gateway.edge, *arguments)
+            if keyring is None
+            else TlsConnection(gateway.edge, keyring, EdgeProtocol, *arguments)
+        )
+
+    return make
 
 
 def _nothing() -> None:

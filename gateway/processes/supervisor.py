@@ -81,7 +81,9 @@ class Supervisor:
                 name: ", ".join((origin.url, *origin.servers))
                 for name, origin in {"upstream": settings.upstream, **settings.origins}.items()
             }
-            logger.info("listening", extra={"host": host, "port": port, "workers": settings.server.workers, "origins": origins})
+            scheme = "https" if settings.server.tls.certificates else "http"
+            where = {"host": host, "port": port, "scheme": scheme}
+            logger.info("listening", extra={**where, "workers": settings.server.workers, "origins": origins})
 
     def _mourn(self, child: Child) -> None:
         """Nobody has served yet: that a worker can't start is the end, and the reason goes to who started us."""

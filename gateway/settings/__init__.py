@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from gateway.settings.assembly import Esi, EsiOverrides
 from gateway.settings.caching import Cache, CacheOverrides, Compress, Memory, Query, Route, Store
-from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server
+from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server, Tls
 from gateway.settings.loading import Loaded, load, read
 from gateway.settings.origins import Breaker, Health, Upstream
 from gateway.settings.overload import Overload
@@ -46,6 +46,7 @@ __all__ = [
     "Server",
     "Settings",
     "Store",
+    "Tls",
     "Upstream",
     "load",
     "read",

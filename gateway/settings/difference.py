@@ -46,6 +46,7 @@ EFFECTS: Mapping[Path, Effect] = {
     ("server", "drain_timeout"): Effect.LIVE,
     ("server", "fast_lane"): Effect.LIVE,
     ("server", "limits"): Effect.LIVE,
+    ("server", "tls"): Effect.LIVE,
     ("upstream",): Effect.LIVE,
     ("origins",): Effect.LIVE,
     ("routes",): Effect.LIVE,

@@ -18,7 +18,7 @@ from gateway.settings.units import (
     leaf,
 )
 
-__all__ = ["Debug", "Limits", "Log", "Metrics", "Proxy", "Purge", "Server"]
+__all__ = ["Debug", "Limits", "Log", "Metrics", "Proxy", "Purge", "Server", "Tls"]
 
 
 class Limits(Section):
@@ -47,6 +47,33 @@ class Limits(Section):
     chunk_extension_bytes: Bytes = leaf(4096, "Chunk extensions of one request body, all together.", unit="bytes", ge=0, le=2**20)
     write_timeout: Seconds = leaf(
         30.0, "Longest time without progress towards a client that does not read.", unit="seconds", gt=0, le=3600
+    )
+
+
+class Tls(Section):
+    """TLS on the port that the gateway listens on. None without a certificate."""
+
+    certificates: tuple[str, ...] = leaf(
+        (),
+        "PEM files, each with a certificate and those that lead from it to its authority. The name that a client asks for chooses; the first serves all others.",
+        max_length=256,
+    )
+    keys: tuple[str, ...] = leaf(
+        (), "PEM files with their keys, in the same order. Empty when each stands in its certificate's file.", max_length=256
+    )
+    key_password: Secret | None = leaf(None, "Password of the keys that have one.")
+    min_version: Literal["1.2", "1.3"] = leaf("1.2", "The oldest version of TLS that is spoken.")
+    client_ca: str = leaf(
+        "",
+        "PEM file of the authorities that sign clients' certificates; then every client must show one. Empty asks for none.",
+        max_length=4096,
+    )
+    check_interval: Seconds = leaf(
+        5.0,
+        "Time between two looks at the files; what has changed is loaded at the second look. 0 never looks.",
+        unit="seconds",
+        ge=0,
+        le=86400,
     )
 
 
@@ -81,6 +108,7 @@ class Server(Section):
     )
     fast_lane: Switch = leaf(True, "Whether hits are answered in the protocol, without a task. Off only to look for a fault.")
     limits: Limits = leaf(Limits(), "What a client may cost.")
+    tls: Tls = leaf(Tls(), "Certificates and keys.")
 
 
 class Proxy(Section):

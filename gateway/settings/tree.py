@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from fragments.catalogue import objections
 from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
-from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server
+from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server, Tls
 from gateway.settings.origins import Upstream
 from gateway.settings.overload import Overload
 from gateway.settings.redis import Redis
@@ -108,6 +108,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
             ("redis", "url"),
         )
     yield from _of_redis(settings.redis)
+    yield from _of_tls(settings.server.tls)
     if settings.cache.max_object_bytes > settings.cache.memory.max_bytes:
         yield _larger_than_memory(("cache", "max_object_bytes"), settings)
     yield from _of_origin(("upstream",), settings.upstream)
@@ -117,6 +118,17 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
         yield from _of_origin(("origins", name), origin)
     yield from _of_routes(settings)
     yield from _of_slots(settings)
+
+
+def _of_tls(tls: Tls) -> Iterator[Contradiction]:
+    files = ("server", "tls", "certificates")
+    if tls.keys and len(tls.keys) != len(tls.certificates):
+        wish = f"one for each of server.tls.certificates ({len(tls.certificates)}), or none"
+        yield Contradiction(("server", "tls", "keys"), wish, other=files)
+    if len(set(tls.certificates)) != len(tls.certificates):
+        yield Contradiction(files, "each file once")
+    if tls.client_ca and not tls.certificates:
+        yield Contradiction(files, "", other=("server", "tls", "client_ca"))
 
 
 def _of_origin(path: tuple[str | int, ...], origin: Upstream) -> Iterator[Contradiction]:

@@ -49,6 +49,7 @@ class Heard(Protocol):
     """A header section as the lane remembers it."""
 
     fields: Fields
+    scheme: bytes
     host: bytes
     log_part: bytes | None
 
@@ -92,7 +93,7 @@ class Account:
         if log is not None:
             part = head.log_part
             if part is None:
-                part = head.log_part = log.head_part(head.fields, head.host, b"http", b"1.1")
+                part = head.log_part = log.head_part(head.fields, head.host, head.scheme, b"1.1")
             log.ready(client, target, part, told, now, seconds, octets)
         if self.watcher is not None:
             self.watcher.see(b"GET", target, told, now, seconds, octets)

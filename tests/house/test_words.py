@@ -7,6 +7,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -20,9 +22,11 @@ from gateway.app import build
 from gateway.cache.plan import ForwardReason
 from gateway.cache.policy import RULES, Reason
 from gateway.commands.markup import survey
+from gateway.composition.listening import figures_of_tls
 from gateway.errors import Overloaded, UpstreamError
 from gateway.flow.admission import Shed
 from gateway.flow.purging import Target
+from gateway.semantics.certificate import Certificate
 from gateway.settings import Settings
 from gateway.settings.shape import leaves
 
@@ -198,6 +202,8 @@ def metric_names() -> set[str]:
     gateway.loom.count_problem("unknown-element")
     gateway.origins["alone"].failures["REASON"] = 1
     gateway.admission.count(Shed.REFUSED)
+    keyring: Any = SimpleNamespace(held=[("shop.pem", Certificate((), 0, 0))])
+    gateway.metrics.gauges.append(lambda: figures_of_tls({("TLSv1.3", False): 1}, keyring, 0.0))
     registry = CollectorRegistry()
     registry.register(gateway.metrics)
 

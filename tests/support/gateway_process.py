@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -30,9 +31,10 @@ _PATIENCE = 20.0  # for starting and stopping; a busy machine needs seconds, not
 
 
 class GatewayProcess:
-    """Started at once, ready when constructed. settings: as `--set` takes them, `upstream.first_byte_timeout` → 1."""
+    """Started at once, ready when constructed. settings: as `--set` takes them, `upstream.first_byte_timeout` → 1. tls: what clients connect with."""
 
-    def __init__(self, upstream: str, settings: Mapping[str, object] | None = None) -> None:
+    def __init__(self, upstream: str, settings: Mapping[str, object] | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         given = {"log.access": "text", **(settings or {})}
         command = [sys.executable, "-m", "gateway", "serve", "--upstream", upstream, "--port", "0"]
@@ -77,7 +79,7 @@ class GatewayProcess:
         return [line for line in map(json.loads, lines) if line.get("event") == name]
 
     def connect(self, **options: Any) -> RawClient:
-        return RawClient(self.port, **options)
+        return RawClient(self.port, **{"tls": self._tls, **options})
 
     def ask(self, request: bytes) -> Any:
         """One request on a connection of its own; its response."""
@@ -136,7 +138,7 @@ class GatewayProcess:
 
     def _answers(self, port: int) -> bool:
         try:
-            with RawClient(port, timeout=_PATIENCE) as client:
+            with RawClient(port, timeout=_PATIENCE, tls=self._tls) as client:
                 client.send(b"GET /_weft/health/live HTTP/1.1\r\nHost: weft.test\r\n\r\n")
                 return bool(client.response().status == 200)
         except OSError:

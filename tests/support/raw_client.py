@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
@@ -63,16 +64,23 @@ class Response:
 
 
 class RawClient:
-    """One connection to 127.0.0.1. timeout: seconds that any one read may take. window: octets of receive buffer, for a client that is slow."""
+    """One connection to 127.0.0.1. timeout: seconds that any one read may take. window: octets of receive buffer, for a client that is slow.
 
-    def __init__(self, port: int, timeout: float = 20.0, window: int = 0) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    tls: speak it, asking for the host name; an end without close_notify then raises ssl.SSLEOFError.
+    """
+
+    def __init__(
+        self, port: int, timeout: float = 20.0, window: int = 0, tls: ssl.SSLContext | None = None, name: str = "weft.test"
+    ) -> None:
+        self.socket: socket.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if window:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.socket.settimeout(timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.socket.connect(("127.0.0.1", port))
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname=name, suppress_ragged_eofs=False)
         except OSError:
             self.socket.close()
             raise
