@@ -237,7 +237,6 @@ class RedisBus:
                 await self._join(topic)
                 while not await self._is_lost(topic):
                     await self._read(topic)
-                logger.info("bus_log_lost", extra={"stream": topic.stream.decode("ascii")})
             except RedisUnavailable:
                 await asyncio.sleep(_PAUSE)
             except Exception:
@@ -287,7 +286,7 @@ class RedisBus:
                 self._miss(topic, first)
         topic.count = None
         there = await self._catch_up(topic, from_start=lost or topic.last is None)
-        if lost:
+        if lost and topic.known:
             await self._put_back(topic, there)
         await self._send_unsent(topic)
 
@@ -300,6 +299,7 @@ class RedisBus:
         milliseconds = max(int(time() * 1000), _place(last)[0] + 1, topic.last[0] + 1 if topic.last is not None else 0)
         if topic.last is not None:
             self.begun_anew += 1
+            logger.warning("bus_begun_anew", extra={"stream": topic.stream.decode("ascii"), "known": len(topic.known)})
         try:
             await self._link.execute("XADD", topic.stream, f"{milliseconds}-0", b"k", _BEGIN)
         except RedisUnavailable as error:
@@ -330,7 +330,6 @@ class RedisBus:
         for uid, known in list(topic.known.items()):
             if known.at >= since and uid not in there and uid not in waiting:
                 await self._append(topic, uid, known.message)
-        logger.warning("bus_begun_anew", extra={"stream": topic.stream.decode("ascii"), "known": len(topic.known)})
 
     def _take(self, topic: _Topic, entry: bytes, fields: dict[bytes, bytes]) -> None:
         """One entry of the log."""

@@ -30,11 +30,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(port: int, seconds: float = 15.0) -> None:
+def wait_for(port: int, seconds: float = 15.0, host: str = "127.0.0.1") -> None:
     """Return once something listens on port. Raises SystemExit when nothing does in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
             return
         time.sleep(0.05)
     raise SystemExit(f"nothing listens on port {port}")
@@ -136,6 +136,8 @@ class Client(asyncio.Protocol):
             if b"cache-status:" in head:
                 word = head.split(b"cache-status:", 1)[1].split(b";")[1].split(b"\r\n")[0].strip()
                 self.results[word.decode()] += 1
+            if b"x-version:" in head:
+                self.results["version " + head.split(b"x-version:", 1)[1].split(b"\r\n")[0].strip().decode()] += 1
             length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
             self.need = length - (len(self.buffer) - end - 4)
             self.buffer = b""
@@ -150,22 +152,24 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def ask_all(port: int, paths: Iterable[str], connections: int, headers: str = "") -> Counter[str]:
-    """Every path once, over that many connections; how often each status came."""
+async def ask_all(port: int, paths: Iterable[str], connections: int, headers: str = "", host: str = "127.0.0.1") -> Counter[str]:
+    """Every path once, over that many connections; how often each status came, each word of Cache-Status, each X-Version."""
     loop, source = asyncio.get_running_loop(), iter(paths)
     results: Counter[str] = Counter()
     ends = []
     for _ in range(connections):
         done = loop.create_future()
         ends.append(done)
-        await loop.create_connection(partial(Client, source, headers, results, done), "127.0.0.1", port)
+        await loop.create_connection(partial(Client, source, headers, results, done), host, port)
     await asyncio.gather(*ends)
     return results
 
 
-async def get(port: int, path: str, method: str = "GET", headers: str = "", body: str = "") -> tuple[int, bytes, bytes]:
+async def get(
+    port: int, path: str, method: str = "GET", headers: str = "", body: str = "", host: str = "127.0.0.1"
+) -> tuple[int, bytes, bytes]:
     """One request on a connection of its own: (status, head, content)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(host, port)
     length = f"Content-Length: {len(body)}\r\n" if body else ""
     writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{length}{headers}\r\n{body}".encode())
     data = await reader.read()

@@ -4,8 +4,10 @@
 /tagged/T         300 octets, tagged T, max-age=3600      /slow/S           10 KB after S seconds, max-age=3600
 /private/S        10 KB after S seconds, private          /stale            10 KB, fresh for one second, stale-if-error a day
 /nostore          10 KB, no-store                         /count            {"requests": n since the start}
+/versioned/T      300 octets, tagged T, max-age=3600,     /publish          the next version
+                  its version in X-Version
 
-origin.py [PORT]
+origin.py [PORT [HOST]]
 """
 
 import asyncio
@@ -27,6 +29,9 @@ async def app(scope: MutableMapping[str, Any], _receive: object, send: Callable[
     path: str = scope["path"]
     _, kind, *rest = [*path.split("/"), ""]
     headers, body = [(b"cache-control", b"max-age=3600")], b"x" * 10_240
+    if kind == "publish":
+        asked["version"] += 1
+        kind = "nostore"
     if kind == "count":
         headers, body = [(b"cache-control", b"no-store")], b'{"requests": %d}' % asked.total()
     else:
@@ -36,6 +41,9 @@ async def app(scope: MutableMapping[str, Any], _receive: object, send: Callable[
     elif kind == "tagged":
         body = b"z" * 300
         headers.append((b"surrogate-key", rest[0].encode()))
+    elif kind == "versioned":
+        body = b"v" * 300
+        headers += [(b"surrogate-key", rest[0].encode()), (b"x-version", b"%d" % asked["version"])]
     elif kind == "slow":
         await asyncio.sleep(float(rest[0]))
     elif kind == "private":
@@ -52,4 +60,4 @@ async def app(scope: MutableMapping[str, Any], _receive: object, send: Callable[
 
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 9100
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", port=port, log_level="warning", access_log=False)
