@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.support.gateway_process import GatewayProcess
 from tests.support.redis_server import RedisServer
+from tests.support.relay import Relay
 
 __all__ = ["TOKEN", "Fleet", "Origin", "figure", "get", "keys_of", "post", "purge", "status_of", "until"]
 
@@ -75,13 +76,14 @@ class Origin:
 
 
 class Fleet:
-    """Gateways of one site."""
+    """Gateways of one site. wire: by which one of them reaches Redis, where a test has put one there."""
 
     def __init__(self, origin: Origin, redis: RedisServer, count: int, **settings: object) -> None:
         self.origin = origin
         self.redis = redis
         self.gateways: list[GatewayProcess] = []
         self.settings = settings
+        self.wire: Relay | None = None
         try:
             for _ in range(count):
                 self.add()
