@@ -37,7 +37,7 @@ from gateway.composition.gauges import (
 from gateway.composition.listening import figures_of_tls
 from gateway.composition.log import build_access_log, build_log_writer, suits
 from gateway.composition.origins import AnyOrigin
-from gateway.composition.overload import build_admission, figures_of_overload, set_admission
+from gateway.composition.overload import build_admission, figures_of_overload, figures_of_rate_limits, set_admission
 from gateway.composition.sharing import build_sharing
 from gateway.composition.site import Ground, Site
 from gateway.composition.sources import Sources
@@ -131,6 +131,7 @@ class Gateway:
             site.proxies,
             control=f"{CONTROL}/".encode(),
             fast_lane=settings.server.fast_lane,
+            rate_limits=site.rate_limits,
         )
         self.sweeper = Sweeper(self.edge.connections, self.clock)
         self._settle(site, writer)
@@ -197,7 +198,7 @@ class Gateway:
         Call that in the same loop, or drop it: then it was for nothing, and that is all. Requests under way end as they began; what is stored stays
         stored. Raises SettingsError with every fault of what the settings name (templates, certificates, the log file).
         """
-        site, writer = await asyncio.to_thread(self._made, settings, self.site.sources)  # templates are compiled, files read
+        site, writer = await asyncio.to_thread(self._made, settings, self.site)  # templates are compiled, files read
         return lambda: self._swap(site, writer)
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
@@ -209,7 +210,7 @@ class Gateway:
 
     # ------------------------------------------------------------------------------------------------ from one site to the next
 
-    def _made(self, settings: Settings, before: Sources | None) -> tuple[Site, LineWriter | None]:
+    def _made(self, settings: Settings, before: Site | None) -> tuple[Site, LineWriter | None]:
         """A site, and where its log lines go."""
         faults: list[str] = []
         site = attempt(faults, "settings", lambda: Site(settings, self.ground, before))
@@ -224,7 +225,8 @@ class Gateway:
         """site holds from here on. No await: a request sees one version of the settings or the other."""
         before = self.site
         self._settle(site, writer, before)
-        self.edge.adopt(site.page, site.limits, site.proxies, fast_lane=site.settings.server.fast_lane)
+        fast_lane = site.settings.server.fast_lane
+        self.edge.adopt(site.page, site.limits, site.proxies, site.rate_limits, fast_lane=fast_lane)
         before.page.retire()
         if before.slots is not None or site.slots is not None:
             self.ledger.purge_prefix((b"", b"", SLOTS), Verdict.HARD)  # rendered by templates of before
@@ -293,6 +295,8 @@ class Gateway:
         yield from figures_of_pages(self.loom)
         yield from figures_of_origins(self.origins, self.succession.past_of)
         yield from figures_of_overload(self.admission, self.lag)
+        if self.site.rate_limits is not None:
+            yield from figures_of_rate_limits(self.site.rate_limits)
 
 
 def build(settings: Settings, *, extra_routes: Iterable[BaseRoute] = ()) -> Gateway:

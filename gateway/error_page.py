@@ -23,6 +23,7 @@ _TEXTS = {
     "only_if_cached": "Only a stored copy was asked for, and there is none.",
     "no_route": "No site is configured for this address.",
     "overloaded": "The site has more visitors just now than it can serve. Please try again in a moment.",
+    "rate_limited": "There were more requests from you than this site allows. Please wait a moment.",
     "loop_detected": "The request came back to this server again and again.",
 }
 _BY_STATUS = {

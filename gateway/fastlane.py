@@ -12,6 +12,7 @@ from math import inf
 from time import monotonic
 
 from gateway.flow.page import STEERING
+from gateway.flow.rate_limits import RateLimits, client_key
 from gateway.flow.response import Response
 from gateway.listener.connection import PROBE
 from gateway.listener.cycle import Cycle
@@ -40,7 +41,7 @@ class EdgeProtocol(ReadingConnection):
                     target = data[4 : end - 9]
                     now = started + self.edge.clock.offset
                     response = self.edge.page.ready_now(self.scheme, head.host, target, head.accept, now)
-                    if response is not None:
+                    if response is not None and (not self.edge.counts_hits or self._has_token(head, target, now)):
                         self._send_ready(head, target, response, now, started)
                         return
             self._parse(data, alone=True)
@@ -65,6 +66,12 @@ class EdgeProtocol(ReadingConnection):
             self.transport.writelines((response.head, b"\r\n", body))  # type: ignore[arg-type]
         self.deadline = now + self.limits.keepalive_timeout
         self.edge.account.tell_ready(self.client_part, target, head, response, now, started, response.length or 0)
+
+    def _has_token(self, head: Head, target: bytes, now: float) -> bool:
+        """Whether the limits that count hits let one more pass; if not, the long way says so."""
+        limits = self.edge.rate_limits
+        assert limits is not None
+        return limits.passes(b"GET", head.host, target, head.fields, client_key(self.peer), now)
 
     def _remember_head(self, data: bytes) -> None:
         """data was one request, whole and alone: its header section need not be read again."""
@@ -98,11 +105,14 @@ class EdgeProtocol(ReadingConnection):
             return
         if edge.draining:
             keep_alive = False
-        if edge.fast_lane and not request.has_body and not request.target.startswith(edge.control):
+        if not request.has_body and not request.target.startswith(edge.control):
             now = edge.clock()
             page = edge.page
-            response = page.answer_now(request, now)
-            if response is None and page.admission.is_full:
+            response = page.answer_now(request, now) if edge.fast_lane or edge.rate_limits is not None else None
+            if edge.rate_limits is not None:
+                refusal = self._over_limit(request, response, edge.rate_limits, now)
+                response = refusal or (response if edge.fast_lane else None)
+            if response is None and edge.fast_lane and page.admission.is_full:
                 response = page.shedding.answer_now(request, now)
             if response is not None:
                 self._send_now(request, response, now, keep_alive=keep_alive)
@@ -117,6 +127,11 @@ class EdgeProtocol(ReadingConnection):
         cycle.task = self.loop.create_task(cycle.run())
         self.server_state.tasks.add(cycle.task)
         cycle.task.add_done_callback(self.server_state.tasks.discard)
+
+    def _over_limit(self, request: Request, response: Response | None, limits: RateLimits, now: float) -> Response | None:
+        """The answer that there were too many requests, None when there were not. response: what memory has for this one."""
+        refusal = limits.refusal(request, now) if response is None else limits.refusal_of_hit(request, now)
+        return None if refusal is None else self.edge.page.refuse(request, refusal)
 
     def _send_now(self, request: Request, response: Response, now: float, *, keep_alive: bool) -> None:
         """The hot answer: everything is at hand."""

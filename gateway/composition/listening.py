@@ -29,6 +29,7 @@ def build_limits(settings: Settings) -> Limits:
         chunk_overhead_bytes=limits.chunk_extension_bytes + limits.trailer_bytes,
         keepalive_timeout=server.keepalive_timeout,
         max_connections=server.max_connections,
+        max_connections_per_client=server.max_connections_per_client,
         request_buffer=settings.proxy.max_request_buffer,
     )
 

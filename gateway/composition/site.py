@@ -17,6 +17,7 @@ from gateway.composition.control import CONTROL, build_control, build_purge_meth
 from gateway.composition.faults import attempt
 from gateway.composition.listening import build_keyring, build_limits
 from gateway.composition.origins import build_guest_routes
+from gateway.composition.overload import build_rate_limits
 from gateway.composition.routes import build_route, with_catch_all
 from gateway.composition.sources import Sources, build_sources
 from gateway.endpoints.health import HealthEndpoint
@@ -33,6 +34,7 @@ from gateway.flow.assembly.slots import Slots
 from gateway.flow.forward import Forwarder
 from gateway.flow.page import Page
 from gateway.flow.purging import Purger
+from gateway.flow.rate_limits import RateLimits
 from gateway.flow.recognise import Identity
 from gateway.flow.routes import Routes
 from gateway.listener.proxies import TrustedProxies
@@ -65,14 +67,14 @@ class Ground:
 class Site:
     """One version of the settings at work. Made anywhere, a thread included: nothing of the ground is changed by it.
 
-    before: the version that it takes over from: an origin that both ask in the same way is kept, connections, breaker and all.
+    before: the version that it takes over from: an origin that both ask in the same way is kept, connections, breaker and all; so is a rate limit, with its counts.
     Raises SettingsError with every fault of the files that the settings name.
     """
 
-    def __init__(self, settings: Settings, ground: Ground, before: Sources | None = None) -> None:
+    def __init__(self, settings: Settings, ground: Ground, before: Site | None = None) -> None:
         faults: list[str] = []
         self.settings = settings
-        self.sources = build_sources(settings, before, faults)
+        self.sources: Sources = build_sources(settings, before.sources if before is not None else None, faults)
         catalogue = attempt(faults, "templates.directory", lambda: build_catalogue(settings)) if settings.slots else None
         self.keyring = attempt(faults, "server.tls.certificates", lambda: build_keyring(settings))
         if faults:
@@ -102,6 +104,8 @@ class Site:
             self.slots = Slots(catalogue, ground.store, ground.ledger, self.routes, settings.cache.languages)
             self.page.weaver.slots = self.slots
         self.limits = build_limits(settings)
+        former = (before.settings, before.rate_limits) if before is not None else None
+        self.rate_limits: RateLimits | None = build_rate_limits(settings, former)
         self.proxies = TrustedProxies([str(network) for network in settings.proxy.trusted_proxies])
         self.traffic = Traffic(
             self.page,
@@ -112,6 +116,7 @@ class Site:
             settings.debug.server_timing,
             ground.traces,
             f"{CONTROL}/trace/",
+            rate_limits=self.rate_limits,
         )
         purge = PurgeEndpoint(ground.purger, text_check(settings.purge.tokens) if settings.purge.tokens else None)
         self.control = build_control(

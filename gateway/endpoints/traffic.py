@@ -16,6 +16,7 @@ from gateway.cache.key import key_text
 from gateway.clock import Clock
 from gateway.errors import BadRequest, UpstreamError
 from gateway.flow.page import Page
+from gateway.flow.rate_limits import RateLimits
 from gateway.flow.response import Response
 from gateway.listener.cycle import Message, ResponseCutShort
 from gateway.listener.head import host_of
@@ -52,6 +53,8 @@ class Traffic:
         timing: str,
         traces: Traces,
         trace_path: str,
+        *,
+        rate_limits: RateLimits | None = None,
     ) -> None:
         self.page = page
         self.account = account
@@ -61,6 +64,7 @@ class Traffic:
         self.timing = timing
         self.traces = traces
         self.trace_path = trace_path
+        self.rate_limits = rate_limits
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One HTTP request. WebSockets reach us as HTTP on our own server; elsewhere they are refused by closing."""
@@ -83,6 +87,11 @@ class Traffic:
 
     async def _carry(self, request: Request, send: Send, started: float, offers: Mapping[str, Any]) -> None:
         """offers: what the server has beyond plain ASGI."""
+        if self.rate_limits is not None and (request.has_body or "answer" not in offers):  # else the listener has asked already
+            refused = self._over_limit(request, self.rate_limits)
+            if refused is not None:
+                await self._pass_on(request, refused, send, started, offers)
+                return
         token = first(request.fields, b"weft-debug")
         debug = token is not None and self.may_debug(token)
         if not debug:
@@ -96,6 +105,12 @@ class Traffic:
             await self._pass_on(request, response, send, started, offers, trace)
         finally:
             trace.close()
+
+    def _over_limit(self, request: Request, limits: RateLimits) -> Response | None:
+        now = self.clock()
+        is_hit = self.page.answer_now(request, now) is not None
+        refusal = limits.refusal_of_hit(request, now) if is_hit else limits.refusal(request, now)
+        return None if refusal is None else self.page.refuse(request, refusal)
 
     async def _pass_on(
         self,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from gateway.cache.entry import encode_block
 from gateway.cache.plan import ForwardReason
 from gateway.cache.status import encode_member
 from gateway.errors import GatewayError, Overloaded, UpstreamUnavailable
+from gateway.flow.rate_limits import RateLimited
 from gateway.flow.response import Facts, Response
 from gateway.semantics.dates import format_date
 from gateway.semantics.message import Fields, Request, first
@@ -17,6 +19,11 @@ __all__ = ["SERVER", "ErrorPage", "OwnAnswers"]
 SERVER = b"Weft"
 """Our name in Cache-Status and Proxy-Status."""
 
+_ID = "the-id-of-the-request"
+_KEPT_PAGES = 256
+_ACCEPT = 1_024
+"""Octets of Accept that are looked at: the client writes them, and pages are kept by them."""
+
 ErrorPage = Callable[[int, str, str, bytes | None], tuple[bytes, bytes]]
 """(status, reason, request id, Accept) → (media type, content)."""
 
@@ -25,13 +32,14 @@ class OwnAnswers:
     """clock: epoch seconds. request_id_field: where the request's id is told."""
 
     def __init__(self, error_page: ErrorPage, clock: Callable[[], float], request_id_field: bytes) -> None:
-        self._error_page = error_page
+        self._error_page = lru_cache(maxsize=_KEPT_PAGES)(error_page)  # under load a refusal must cost little
         self._clock = clock
         self._request_id_field = request_id_field
 
     def error(self, request: Request, error: GatewayError, facts: Facts) -> Response:
         """An error, as the page or the data that the client would rather have."""
-        media, content = self._error_page(error.status, error.reason, facts.request_id, first(request.fields, b"accept"))
+        media, template = self._error_page(error.status, error.reason, _ID, (first(request.fields, b"accept") or b"")[:_ACCEPT])
+        content = template.replace(_ID.encode("ascii"), facts.request_id.encode("ascii"))
         fields: Fields = [
             (b"date", format_date(self._clock())),
             (b"content-type", media),
@@ -40,8 +48,10 @@ class OwnAnswers:
         ]
         if error.fault == "upstream":
             fields.append((b"proxy-status", b"%s; error=%s" % (SERVER, error.reason.encode("ascii"))))  # RFC 9209 §2
-        if isinstance(error, (UpstreamUnavailable, Overloaded)):
+        if isinstance(error, (UpstreamUnavailable, Overloaded, RateLimited)):
             fields.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        if isinstance(error, RateLimited):
+            fields += [(b"ratelimit-policy", error.policy), (b"ratelimit", error.state)]
         fields.append(
             (
                 b"cache-status",

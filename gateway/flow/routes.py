@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gateway.cache.freshness import CachePolicy
 from gateway.cache.key import QueryRule
 from gateway.flow.assembly.rules import EsiRules
+from gateway.flow.scope import Scope
 from gateway.semantics.media_types import MediaTypes
 from gateway.upstream.origin import Origin
 
@@ -41,14 +42,11 @@ class Route:
     """
 
     __slots__ = (
-        "_path",
-        "_path_slash",
         "authority",
         "bypass",
         "collapse_timeout",
         "compression",
         "esi",
-        "host",
         "host_header",
         "languages",
         "name",
@@ -56,6 +54,7 @@ class Route:
         "origin_name",
         "policy",
         "query",
+        "scope",
         "stale_wait",
         "tells_client",
     )
@@ -85,7 +84,7 @@ class Route:
         self.origin_name = origin_name
         self.policy = policy
         self.compression = compression
-        self.host = host.lower().encode("ascii")
+        self.scope = Scope(host.lower().encode("ascii"), path.encode("ascii"))
         self.query = query or QueryRule()
         self.bypass = bypass
         self.languages = tuple(language.encode("ascii") for language in languages)
@@ -95,26 +94,15 @@ class Route:
         self.collapse_timeout = collapse_timeout
         self.esi = esi or EsiRules()
         self.tells_client = tells_client
-        self._path = path.encode("ascii")
-        self._path_slash = self._path if self._path.endswith(b"/") else self._path + b"/"
 
     @property
     def place(self) -> str:
         """The host and path it is for, in one word: `shop.test/blog`, `*/`."""
-        return (self.host or b"*").decode("ascii") + self._path.decode("ascii")
+        return (self.scope.host or b"*").decode("ascii") + self.scope.path.decode("ascii")
 
     def takes(self, host: bytes, target: bytes) -> bool:
         """Whether a request for host and target goes this way."""
-        if self.host and not self._is_host(host):
-            return False
-        path = target.partition(b"?")[0]
-        return path.startswith(self._path_slash) or path == self._path
-
-    def _is_host(self, host: bytes) -> bool:
-        name = host.partition(b":")[0] if not host.startswith(b"[") else host
-        if self.host.startswith(b"*."):
-            return name.endswith(self.host[1:])
-        return self.host in (name, host)
+        return self.scope.takes(host, target)
 
 
 class Routes:
@@ -123,7 +111,7 @@ class Routes:
     def __init__(self, routes: Sequence[Route]) -> None:
         self.all = tuple(sorted(routes, key=_specificity, reverse=True))
         only = self.all[0] if len(self.all) == 1 else None
-        self.sole = only if only is not None and not only.host and only.takes(b"", b"/") else None
+        self.sole = only if only is not None and not only.scope.host and only.takes(b"", b"/") else None
 
     def find(self, host: bytes, target: bytes) -> Route | None:
         """The route of a request; None when none takes it."""
@@ -136,5 +124,6 @@ class Routes:
 
 
 def _specificity(route: Route) -> tuple[int, int, int]:
-    exactness = 0 if not route.host else 1 if route.host.startswith(b"*.") else 2
-    return exactness, len(route.host), len(route._path)  # noqa: SLF001 - a route's own neighbour
+    host = route.scope.host
+    exactness = 0 if not host else 1 if host.startswith(b"*.") else 2
+    return exactness, len(host), len(route.scope.path)

@@ -21,6 +21,8 @@ from urllib.parse import unquote
 import httptools
 
 from gateway.errors import BadRequest, UpstreamReset
+from gateway.flow.buckets import Key
+from gateway.flow.rate_limits import client_key
 from gateway.flow.response import STATUS_LINE
 from gateway.listener.body import IncomingBody
 from gateway.listener.cycle import App, Cycle
@@ -31,6 +33,7 @@ from gateway.semantics.message import Fields, Request
 __all__ = ["PROBE", "ClientConnection"]
 
 _LINGER = 2.0
+_MOST_TURNED_AWAY = 256
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing is a reset
 PROBE = 1.0
 """Seconds after which a client that has closed its sending side is asked, once a second, whether it is still there. See `_probe`."""
@@ -60,6 +63,9 @@ class ClientConnection(asyncio.Protocol):
         self.lost = False
         self.peer = ""
         self.is_trusted = False
+        self.client_key: Key = ""
+        self.is_counted = False
+        self.is_turned_away = False
         self.scheme = b"http"
         self.keep_alive = True
         self.last_request = False  # nothing after this one
@@ -109,10 +115,18 @@ class ClientConnection(asyncio.Protocol):
         edge = self.edge
         if len(edge.connections) >= self.limits.max_connections:
             edge.account.metrics.refuse("max_connections")
-            self.write_bare(503, b"retry-after: 1\r\n")
-            self._linger()
-            self.loop.call_later(_LINGER, transport.abort)  # the sweeper does not know this one
+            self._turn_away(503)
             return
+        most = self.limits.max_connections_per_client
+        if most and not self.is_trusted:
+            self.client_key = client_key(self.peer)
+            open_already = edge.clients.get(self.client_key, 0)
+            if open_already >= most:
+                edge.account.metrics.refuse("max_connections_per_client")
+                self._turn_away(429)
+                return
+            edge.clients[self.client_key] = open_already + 1
+            self.is_counted = True
         edge.connections.add(self)
         self.server_state.connections.add(self)
         self.deadline = self.edge.clock() + self.limits.header_timeout  # a client that connects and says nothing
@@ -130,6 +144,10 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self.edge.connections.discard(self)
+        if self.is_counted:
+            self._count_out()
+        if self.is_turned_away:
+            self.edge.turned_away -= 1
         self.server_state.connections.discard(self)
         self.deadline = inf
         if self.tunnel is not None:
@@ -141,6 +159,26 @@ class ClientConnection(asyncio.Protocol):
         if self.cycle is not None and self.cycle.task is not None:
             self.cycle.task.cancel()
         self.parser = None  # type: ignore[assignment]  # breaks the cycle parser → self
+
+    def _turn_away(self, status: int) -> None:
+        """A connection too many: say so, and close. While many such are being closed, the next are simply dropped: whoever floods us gets no sockets to hold."""
+        edge = self.edge
+        self.write_bare(status, b"retry-after: 1\r\n")
+        if edge.turned_away >= _MOST_TURNED_AWAY:
+            self.transport.close()
+            return
+        edge.turned_away += 1
+        self.is_turned_away = True
+        self._linger()
+        self.loop.call_later(_LINGER, self.transport.abort)  # the sweeper does not know this one
+
+    def _count_out(self) -> None:
+        clients = self.edge.clients
+        left = clients[self.client_key] - 1
+        if left:
+            clients[self.client_key] = left
+        else:
+            del clients[self.client_key]
 
     def eof_received(self) -> bool:
         """A client that has said all it will may still be waiting for an answer: the connection stays open on our side."""

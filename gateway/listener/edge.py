@@ -7,7 +7,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from gateway.clock import Clock
+from gateway.flow.buckets import Key
 from gateway.flow.page import Page
+from gateway.flow.rate_limits import RateLimits
 from gateway.listener.head import Heads
 from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
@@ -31,7 +33,7 @@ class State(IntEnum):
 
 
 class Edge:
-    """What all connections of a process share. clock: epoch seconds that never go back; control: the prefix of our own paths."""
+    """What all connections of a process share. clock: epoch seconds that never go back; control: the prefix of our own paths; clients: connections of each, while they are limited."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Edge:
         *,
         control: bytes = b"/_weft/",
         fast_lane: bool = True,
+        rate_limits: RateLimits | None = None,
     ) -> None:
         self.page = page
         self.account = account
@@ -51,17 +54,25 @@ class Edge:
         self.proxies = proxies
         self.control = control
         self.fast_lane = fast_lane
+        self.rate_limits = rate_limits
+        self.counts_hits = rate_limits is not None and bool(rate_limits.everything)
         self.connections: set[ClientConnection | TlsConnection] = set()
+        self.clients: dict[Key, int] = {}
+        self.turned_away = 0  # connections too many that are being closed
         self.draining = False
         self.handshakes: Counter[tuple[str, bool]] = Counter()
         """TLS handshakes that were completed, by (version, resumed)."""
         self.heads = _fresh_heads()
 
-    def adopt(self, page: Page, limits: Limits, proxies: TrustedProxies, *, fast_lane: bool) -> None:
+    def adopt(
+        self, page: Page, limits: Limits, proxies: TrustedProxies, rate_limits: RateLimits | None, *, fast_lane: bool
+    ) -> None:
         """Other rules from the next request on, also on connections that are open already."""
         self.page = page
         self.limits = limits
         self.proxies = proxies
+        self.rate_limits = rate_limits
+        self.counts_hits = rate_limits is not None and bool(rate_limits.everything)
         self.fast_lane = fast_lane
         self.heads = _fresh_heads()  # those that are known have passed the old limits, and hold words of the old log
         for connection in self.connections:

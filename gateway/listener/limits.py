@@ -23,4 +23,5 @@ class Limits:
     chunk_overhead_bytes: int = 16_384
     keepalive_timeout: float = 75.0
     max_connections: int = 10_000
+    max_connections_per_client: int = 0
     request_buffer: int = 65_536

@@ -14,7 +14,7 @@ from gateway.settings.caching import Cache, CacheOverrides, Compress, Memory, Qu
 from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server, Tls
 from gateway.settings.loading import Loaded, load, read
 from gateway.settings.origins import Breaker, Health, Upstream
-from gateway.settings.overload import Overload
+from gateway.settings.overload import Overload, RateLimit
 from gateway.settings.redis import Redis, RedisCache, RedisPurges
 from gateway.settings.tree import Settings
 from gateway.settings.units import Network, Secret
@@ -38,6 +38,7 @@ __all__ = [
     "Proxy",
     "Purge",
     "Query",
+    "RateLimit",
     "Redis",
     "RedisCache",
     "RedisPurges",

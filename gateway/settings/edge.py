@@ -92,6 +92,13 @@ class Server(Section):
     max_connections: Count = leaf(
         10_000, "Client connections at once; more are answered 503.", unit="connections", ge=1, le=1_000_000
     )
+    max_connections_per_client: Count = leaf(
+        0,
+        "Of those, connections of one client address (an IPv6 /64); more are answered 429. Trusted proxies are exempt. 0 sets no limit.",
+        unit="connections",
+        ge=0,
+        le=1_000_000,
+    )
     backlog: Count = leaf(2048, "Connections that the kernel keeps waiting to be accepted.", unit="connections", ge=1, le=65535)
     keepalive_timeout: Seconds = leaf(
         75.0, "How long a connection may stay silent between two requests.", unit="seconds", gt=0, le=3600

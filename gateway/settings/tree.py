@@ -19,7 +19,7 @@ from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
 from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server, Tls
 from gateway.settings.origins import Upstream
-from gateway.settings.overload import Overload
+from gateway.settings.overload import Overload, RateLimit
 from gateway.settings.redis import Redis
 from gateway.settings.slots import Slot, Templates
 from gateway.settings.units import Name, Section, leaf
@@ -27,6 +27,7 @@ from gateway.settings.units import Name, Section, leaf
 __all__ = ["Contradiction", "Settings", "contradictions"]
 
 Named = Annotated[Mapping[Name, Upstream], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+NamedLimits = Annotated[Mapping[Name, RateLimit], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 NamedSlots = Annotated[Mapping[Name, Slot], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 
 
@@ -50,6 +51,7 @@ class Settings(BaseSettings, Section):
     debug: Debug = leaf(Debug(), "What a response says about how it came to be.")
     log: Log = leaf(Log(), "What is written for each request.")
     metrics: Metrics = leaf(Metrics(), "Figures for Prometheus.")
+    rate_limits: NamedLimits = leaf({}, "How often one client may ask, by the limit's name.")
     overload: Overload = leaf(Overload(), "What happens when there is more to do than can be done.")
 
     @classmethod

@@ -37,8 +37,10 @@ __all__ = [
     "HostPattern",
     "HostPort",
     "Language",
+    "LimitedBy",
     "ListenHost",
     "MediaType",
+    "Method",
     "Name",
     "Network",
     "OriginUrl",
@@ -182,6 +184,14 @@ Language = Annotated[str, _matching(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*", "a l
 MediaType = Annotated[
     str, _matching(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)", "a media type such as text/html or text/*", fold=True)
 ]
+LimitedBy = Annotated[
+    str,
+    _matching(
+        r"address|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+|cookie:[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}",
+        "address, header:NAME or cookie:NAME",
+    ),
+]
+Method = Annotated[str, _matching(r"[A-Z]{1,32}", "a method in capitals, such as POST")]
 Glob = Annotated[str, _matching(r"[!-%'-<>-~]+", "a parameter name, with * for any characters")]
 
 

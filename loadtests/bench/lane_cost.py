@@ -2,9 +2,10 @@
 
     python loadtests/bench/lane_cost.py [--requests 60000] [--rounds 5]
 
-Two requests: the smallest, and one with the header section of a browser. Five ways to read each:
+Two requests: the smallest, and one with the header section of a browser. Six ways to read each:
 
     lane           a header section seen before, an answer rendered earlier in this second
+    counted        the same where a rate limit counts hits
     new section    a header section never seen (each request has another cookie): llhttp reads it, `Page.answer_now` answers, the section is remembered
     answer_now     the same section again and again, lane off: what a hit costs when nothing is remembered
     llhttp, ours   llhttp alone with the callbacks that any server needs: target, and fields in lower case
@@ -103,9 +104,10 @@ class Listener:
         """Its end."""
 
 
-def gateway_with_a_page() -> Gateway:
+def gateway_with_a_page(**settings: object) -> Gateway:
     """A gateway that holds a fresh page of 10 KB, and would never ask an origin for it."""
-    gateway = build(Settings.model_validate({"upstream": {"url": "http://127.0.0.1:1"}, "log": {"file": os.devnull}}))
+    usual = {"upstream": {"url": "http://127.0.0.1:1"}, "log": {"file": os.devnull}}
+    gateway = build(Settings.model_validate({**usual, **settings}))
     now = gateway.clock()
     fields = [(b"cache-control", b"max-age=3600"), (b"content-type", b"text/html"), (b"etag", b'"abc"')]
     key = (b"http", b"shop.test", b"/page")
@@ -113,6 +115,14 @@ def gateway_with_a_page() -> Gateway:
     assert isinstance(terms, Stored)
     gateway.store.put(Entry(key, "default", 200, fields, BODY, terms, nominated=(), tags=(), stamp=0))
     return gateway
+
+
+def connected(gateway: Gateway, sink: Sink) -> EdgeProtocol:
+    """A connection to gateway whose answers go to sink."""
+    config, state = SimpleNamespace(loaded_app=None), SimpleNamespace(connections=set(), tasks=set())
+    protocol = EdgeProtocol(gateway.edge, config, state, {}, _loop=asyncio.get_running_loop())
+    protocol.connection_made(sink)
+    return protocol
 
 
 async def cost(feed: Callable[[bytes], object], request: bytes, requests: int) -> float:
@@ -128,15 +138,9 @@ async def cost(feed: Callable[[bytes], object], request: bytes, requests: int) -
 async def compare(requests: int, rounds: int) -> None:
     """Print the table."""
     gateway = gateway_with_a_page()
+    counting = gateway_with_a_page(rate_limits={"all": {"rate": 1_000_000, "burst": 1_000_000, "applies": "all"}})
     sink = Sink()
-    protocol = EdgeProtocol(
-        gateway.edge,
-        SimpleNamespace(loaded_app=None),
-        SimpleNamespace(connections=set(), tasks=set()),
-        {},
-        _loop=asyncio.get_running_loop(),
-    )
-    protocol.connection_made(sink)
+    protocol, counted = connected(gateway, sink), connected(counting, sink)
     numbers = itertools.count()
 
     def feed_new(request: bytes) -> None:
@@ -144,6 +148,7 @@ async def compare(requests: int, rounds: int) -> None:
 
     ways: dict[str, Callable[[bytes], object]] = {
         "lane": protocol.data_received,
+        "counted": counted.data_received,
         "new section": feed_new,
         "answer_now": protocol.data_received,
         "llhttp, ours": httptools.HttpRequestParser(Listener()).feed_data,
@@ -158,6 +163,7 @@ async def compare(requests: int, rounds: int) -> None:
         assert sink.writes in {0, 2 * rounds * requests}, "not every request was answered at once"
         print(f"{name:<14}{figures[0]:>10.2f}{figures[1]:>10.2f}", flush=True)
     await gateway.aclose()
+    await counting.aclose()
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from gateway.composition.listening import figures_of_tls
 from gateway.errors import Overloaded, UpstreamError
 from gateway.flow.admission import Shed
 from gateway.flow.purging import Target
+from gateway.flow.rate_limits import RateLimited
 from gateway.semantics.certificate import Certificate
 from gateway.settings import Settings
 from gateway.settings.shape import leaves
@@ -103,7 +104,7 @@ def refusals() -> tuple[set[str], set[str]]:
             reasons = constants(call.args[0])
             counted |= reasons
         found |= reasons
-    return found | {Overloaded.reason}, counted
+    return found | {Overloaded.reason, RateLimited.reason}, counted
 
 
 def upstream_reasons() -> set[str]:
@@ -192,6 +193,7 @@ def problem_codes() -> set[str]:
 def metric_names() -> set[str]:
     """Every name that a scrape can show, with its suffix."""
     settings = {"upstream": {"url": "http://127.0.0.1:1", "servers": ["http://127.0.0.1:2"]}, "log": {"file": "/dev/null"}}
+    settings["rate_limits"] = {"visitors": {}}
     settings["origins"] = {"alone": {"url": "http://127.0.0.1:3"}}
     settings["redis"] = {"url": "redis://127.0.0.1:1"}
     gateway = build(Settings.model_validate(settings))

@@ -76,7 +76,9 @@ class Weaver:
         self.routes = routes
         self.clock = clock
         self.guests = guests
-        self.own_hosts = frozenset(route.host for route in routes.all if route.host and not route.host.startswith(b"*"))
+        self.own_hosts = frozenset(
+            host for host in (route.scope.host for route in routes.all) if host and not host.startswith(b"*")
+        )
         self._origins = frozenset(route.authority for route in routes.all if route.authority)
         self.loom = loom
         self._shelf = shelf
