@@ -106,7 +106,9 @@ class Site:
         self.limits = build_limits(settings)
         former = (before.settings, before.rate_limits) if before is not None else None
         self.rate_limits: RateLimits | None = build_rate_limits(settings, former)
-        self.proxies = TrustedProxies([str(network) for network in settings.proxy.trusted_proxies])
+        self.proxies = TrustedProxies(
+            [str(network) for network in settings.proxy.trusted_proxies], traces=settings.tracing.accept
+        )
         self.traffic = Traffic(
             self.page,
             ground.account,

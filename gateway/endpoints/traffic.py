@@ -23,6 +23,7 @@ from gateway.listener.head import host_of
 from gateway.listener.proxies import TrustedProxies
 from gateway.listener.tunnel import ClientTunnel, relay_tunnel
 from gateway.semantics.message import Fields, Request, first
+from gateway.semantics.trace_context import without_trace
 from gateway.telemetry.account import Account
 from gateway.telemetry.traces import Trace, Traces, encode_includes, shown_target
 
@@ -248,6 +249,8 @@ def request_of(scope: MutableMapping[str, Any], receive: Receive, proxies: Trust
     client, scheme = peer, scope.get("scheme", "http").encode("ascii")
     if proxies.trusts(peer):
         client, scheme = proxies.told(client, scheme, fields)
+    if not proxies.may_trace(peer):
+        fields = without_trace(fields)
     target = scope.get("raw_path") or scope["path"].encode("utf-8")
     if scope["query_string"]:
         target += b"?" + scope["query_string"]

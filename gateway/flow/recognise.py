@@ -18,6 +18,7 @@ from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import connection_options, end_to_end
 from gateway.semantics.message import Fields, Request, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
+from gateway.semantics.trace_context import TRACE_FIELDS, checked
 from gateway.telemetry.trace import TraceNode
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions:
         fields += conditions
     elif visit.whole:
         fields = [field for field in fields if field[0] not in _OURS_TO_SAY]
+    if request.section.keys() & TRACE_FIELDS:
+        fields = checked(fields)
     host = route.host_header or request.host or route.authority  # HTTP/1.0 may have none
     if request.method in (b"OPTIONS", b"TRACE"):
         fields = [(name, _one_less(value) if name == b"max-forwards" else value) for name, value in fields]

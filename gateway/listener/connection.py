@@ -66,6 +66,7 @@ class ClientConnection(asyncio.Protocol):
         self.client_key: Key = ""
         self.is_counted = False
         self.is_turned_away = False
+        self.may_trace = True
         self.scheme = b"http"
         self.keep_alive = True
         self.last_request = False  # nothing after this one
@@ -136,6 +137,7 @@ class ClientConnection(asyncio.Protocol):
         edge = self.edge
         self.limits = edge.limits
         self.is_trusted = edge.proxies.trusts(self.peer)
+        self.may_trace = edge.proxies.may_trace(self.peer)
         # A trusted proxy's word may change client and scheme with each request: those go the long way.
         self.lane = edge.fast_lane and not self.is_trusted
         self.heads = edge.heads[self.scheme]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Literal
 
 from gateway.semantics.message import Fields, first, joined
 
@@ -16,11 +17,16 @@ _PROTO = re.compile(rb'proto="?(https?)', re.IGNORECASE)
 
 
 class TrustedProxies:
-    """Networks whose X-Forwarded-For and X-Forwarded-Proto count. Nobody by default, not even this machine."""
+    """Networks whose X-Forwarded-For and X-Forwarded-Proto count. Nobody by default, not even this machine. traces: whose word counts on the trace of a request."""
 
-    def __init__(self, networks: Sequence[str] = ()) -> None:
+    def __init__(self, networks: Sequence[str] = (), *, traces: Literal["all", "trusted", "none"] = "all") -> None:
+        self._traces = traces
         self._networks = [ip_network(network, strict=False) for network in networks]
         self.trusts = lru_cache(maxsize=4_096)(self._trusts) if self._networks else _trusts_nobody
+
+    def may_trace(self, address: str) -> bool:
+        """Whether the trace context of a peer's requests is taken up."""
+        return self._traces == "all" or (self._traces == "trusted" and self.trusts(address))
 
     def _trusts(self, address: str) -> bool:
         try:

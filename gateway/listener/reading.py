@@ -15,6 +15,7 @@ from gateway.listener.connection import ClientConnection
 from gateway.listener.edge import State
 from gateway.listener.head import NOT_IN_TRAILERS, make_request
 from gateway.semantics.message import Request
+from gateway.semantics.trace_context import without_trace
 
 __all__ = ["ReadingConnection"]
 
@@ -151,6 +152,8 @@ class ReadingConnection(ClientConnection):
         client, scheme = self.peer, self.scheme
         if self.is_trusted:
             client, scheme = self.edge.proxies.told(client, scheme, fields)
+        if not self.may_trace:
+            fields = self.fields = without_trace(fields)
         method = parser.get_method()
         if method in _NOT_FOR_US:
             raise BadRequest("a method that this server does not know", 501, "unknown_method")

@@ -16,6 +16,7 @@ from gateway.settings.loading import Loaded, load, read
 from gateway.settings.origins import Breaker, Health, Upstream
 from gateway.settings.overload import Overload, RateLimit
 from gateway.settings.redis import Redis, RedisCache, RedisPurges
+from gateway.settings.tracing import Tracing
 from gateway.settings.tree import Settings
 from gateway.settings.units import Network, Secret
 
@@ -48,6 +49,7 @@ __all__ = [
     "Settings",
     "Store",
     "Tls",
+    "Tracing",
     "Upstream",
     "load",
     "read",

@@ -77,7 +77,7 @@ class Esi(Section):
         None, "Cookies that variables may read. Not set: all of them; an empty list: none."
     )
     request_fields: tuple[FieldName, ...] = leaf(
-        ("accept-language", "authorization", "cookie", "user-agent"),
+        ("accept-language", "authorization", "cookie", "traceparent", "tracestate", "user-agent"),
         "Fields of the client's request that go along with includes of the site itself.",
     )
     guest_fields: tuple[FieldName, ...] = leaf(

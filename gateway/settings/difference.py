@@ -63,6 +63,7 @@ EFFECTS: Mapping[Path, Effect] = {
     ("debug",): Effect.LIVE,
     ("log",): Effect.LIVE,
     ("metrics",): Effect.LIVE,
+    ("tracing",): Effect.LIVE,
     ("overload",): Effect.LIVE,
 }
 """By path, or by the path of the section that it stands in."""

@@ -22,6 +22,7 @@ from gateway.settings.origins import Upstream
 from gateway.settings.overload import Overload, RateLimit
 from gateway.settings.redis import Redis
 from gateway.settings.slots import Slot, Templates
+from gateway.settings.tracing import Tracing
 from gateway.settings.units import Name, Section, leaf
 
 __all__ = ["Contradiction", "Settings", "contradictions"]
@@ -52,6 +53,7 @@ class Settings(BaseSettings, Section):
     log: Log = leaf(Log(), "What is written for each request.")
     metrics: Metrics = leaf(Metrics(), "Figures for Prometheus.")
     rate_limits: NamedLimits = leaf({}, "How often one client may ask, by the limit's name.")
+    tracing: Tracing = leaf(Tracing(), "Traces that go beyond the gateway.")
     overload: Overload = leaf(Overload(), "What happens when there is more to do than can be done.")
 
     @classmethod

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import orjson
 
 from gateway.semantics.message import Fields, Request
+from gateway.semantics.trace_context import trace_of
 
 if TYPE_CHECKING:
     from gateway.telemetry.account import Told
@@ -147,18 +148,21 @@ class AccessLog:
         """What a line says of the header section: host, browser, the host it came from, protocol."""
         if not self._json:
             return b""
-        agent = referer = None
+        agent = referer = context = None
         for name, value in fields:
             if name == b"user-agent":
                 agent = value
             elif name == b"referer":
                 referer = value
-        return b'"host":%b,"user_agent":%b,"referer_host":%b,"protocol":"HTTP/%b","scheme":"%b",' % (
+            elif name == b"traceparent":
+                context = trace_of(fields)
+        return b'"host":%b,"user_agent":%b,"referer_host":%b,"protocol":"HTTP/%b","scheme":"%b",%b' % (
             self._text(host),
             b"null" if agent is None else self._text(agent),
             b"null" if referer is None else self._text(_host_of(referer)),
             version,
             scheme,
+            b"" if context is None else b'"trace_id":"%b",' % context.trace_id,
         )
 
     def _tail(self, told: Told) -> bytes:

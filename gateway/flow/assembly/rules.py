@@ -77,7 +77,7 @@ class EsiRules:
         max_fragment_bytes: int = 4 << 20,
         max_page_bytes: int = 32 << 20,
         cookies: Collection[str] | None = None,
-        request_fields: Sequence[str] = ("accept-language", "authorization", "cookie", "user-agent"),
+        request_fields: Sequence[str] = ("accept-language", "authorization", "cookie", "traceparent", "tracestate", "user-agent"),
         guest_fields: Sequence[str] = ("accept-language",),
         cookies_from: Sequence[str] = (),
         strip: bool = False,
