@@ -4,8 +4,9 @@
                    │ no              └───────────────── one deadline for all of it ────────┘        │ anything else
                    └──▶ RedisUnavailable, at once                                                    └──▶ connection dropped
 
-After a failure a probe (PING on a connection of its own making) goes out every quarter of a second until one is answered. Its failures count too, so
-a frozen server that is asked once a second is found out within one second all the same, and a server that is back is noticed within a quarter.
+After a failure a probe (PING on a connection of its own making) goes out again and again until one is answered. Its failures count too, so a frozen server
+that is asked once a second is found out within one second all the same. While the breaker is open that is four times a second: no visitor finds out that
+the server is back, and nobody has to wait long for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
+
+from redis.exceptions import ResponseError
 
 from gateway.breaker import Breaker, BreakerSettings, BreakerState
 from gateway.errors import RedisUnavailable
@@ -26,10 +30,15 @@ __all__ = ["PROBE_EVERY", "Figures", "Node", "NodeRules"]
 logger = logging.getLogger(__name__)
 
 PROBE_EVERY = 0.25
+_PROBE_IN_DOUBT = 0.1
+"""Seconds: while some exchange has failed and the breaker is still closed."""
+_LONGEST_PAUSE = 1.0
+_RELAPSE = 5.0
+"""Seconds: who fails again within this time of its return answers a PING in time and nothing else. It is then left alone for longer each time, up to a second."""
 _WAKES_LATE = 0.5
 """Seconds that a blocking command may end after its time: Redis looks ten times a second who has waited long enough."""
 _LOG_EVERY = 10.0
-"""Seconds: a server that flaps writes a line at most this often; it then says how many changes it stands for."""
+"""Seconds: a server that goes and comes back says both at once; one that flaps writes a line at most this often, which says for how many changes it stands."""
 
 _CLOSED = BreakerState.CLOSED
 
@@ -83,7 +92,8 @@ class Node:
         self._apart: dict[bytes, Wire] = {}
         self._closed = False
         self._prober: asyncio.Task[None] | None = None
-        self._last_good = 0.0
+        self._pause = PROBE_EVERY
+        self._back_at = -inf
         self._news = _News(str(address))
         self.troubled: Callable[[Trouble], None] | None = None  # told of each failure: somebody may know a better address
 
@@ -117,7 +127,6 @@ class Node:
         finally:
             self._figures.exchanges += 1
             self._figures.seconds += loop.time() - began
-        self._last_good = began
         self._breaker.succeeded(loop.time(), began)
         return replies
 
@@ -234,6 +243,8 @@ class Node:
         was = self._breaker.state
         self._breaker.failed(asyncio.get_running_loop().time(), began)
         if was is _CLOSED and self._breaker.state is not _CLOSED:
+            is_relapse = asyncio.get_running_loop().time() - self._back_at < _RELAPSE
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE) if is_relapse else PROBE_EVERY
             self._figures.opened += 1
             self._news.changed("down", trouble.value)
 
@@ -241,23 +252,27 @@ class Node:
         """Until a PING is answered. Connections that were idle when the trouble began are not trusted: their far end may be gone without a word."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(PROBE_EVERY)
+            await asyncio.sleep(_PROBE_IN_DOUBT if self._breaker.state is _CLOSED else self._pause)
             began = loop.time()
             if not self._breaker.may_try(began):
                 continue
-            if self._breaker.state is not _CLOSED:
+            was_open = self._breaker.state is not _CLOSED
+            if was_open:
                 await self.forget_connections()
             trouble = await self._probe()
-            if trouble is None:
-                was = self._breaker.state
+            if trouble is not None:
+                self._figures.troubles[trouble] += 1
+                self._count(trouble, began)
+                if self.troubled is not None:
+                    self.troubled(trouble)
+            elif was_open:
                 self._breaker.succeeded(loop.time(), began)
-                if was is not _CLOSED:
-                    self._news.changed("up", "answered")
+                self._back_at = loop.time()
+                self._news.changed("up", "answered")
                 return
-            self._figures.troubles[trouble] += 1
-            self._count(trouble, began)
-            if self.troubled is not None:
-                self.troubled(trouble)
+            elif self._breaker.state is _CLOSED:
+                return  # it never opened; what has failed goes on counting until an exchange succeeds
+            # else it opened while this probe was under way: a later one has to say that it is well
 
     async def _probe(self) -> Trouble | None:
         try:
@@ -287,6 +302,9 @@ async def _asked(wire: Wire, commands: Sequence[Command], fits: Callable[[list[R
         raise
     except Exception as error:  # noqa: BLE001 - see above
         raise unavailable(trouble_of(error), _plain(error)) from None
+    for reply in replies:
+        if isinstance(reply, ResponseError) and (trouble := trouble_of(reply)) in COUNTED:
+            raise unavailable(trouble, _plain(reply))
     if fits is not None and not fits(replies):
         raise unavailable(Trouble.PROTOCOL, "the reply does not belong to the command")
     return replies
@@ -297,34 +315,42 @@ def _plain(error: Exception) -> str:
 
 
 class _News:
-    """Writes a server's changes to the log, at most a line in _LOG_EVERY seconds."""
+    """Writes a server's changes to the log: two lines at once, then one in _LOG_EVERY seconds."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._state = self._logged = "up"
-        self._logged_at: float | None = None
+        self._written = [-inf, -inf]  # when the last two lines were
         self._changes = 0
+        self._reason = ""
         self._later: asyncio.TimerHandle | None = None
 
     def changed(self, state: str, reason: str) -> None:
-        self._state = state
+        self._state, self._reason = state, reason
         self._changes += 1
         loop = asyncio.get_running_loop()
-        wait = 0.0 if self._logged_at is None else self._logged_at + _LOG_EVERY - loop.time()
+        wait = self._written[0] + 2 * _LOG_EVERY - loop.time()
         if wait <= 0:
-            self._write(reason)
+            self._write()
         elif self._later is None:
-            self._later = loop.call_later(wait, self._write, reason)
+            self._later = loop.call_later(wait, self._write)
 
     def close(self) -> None:
         if self._later is not None:
             self._later.cancel()
+            self._write()
 
-    def _write(self, reason: str) -> None:
+    def _write(self) -> None:
         self._later = None
         was, self._logged, changes, self._changes = self._logged, self._state, self._changes, 0
-        self._logged_at = asyncio.get_running_loop().time()
+        self._written = [self._written[1], asyncio.get_running_loop().time()]
         level = logging.INFO if self._logged == "up" else logging.WARNING
         logger.log(
-            level, "redis_state server=%s state=%s was=%s reason=%s changes=%d", self._name, self._logged, was, reason, changes
+            level,
+            "redis_state server=%s state=%s was=%s reason=%s changes=%d",
+            self._name,
+            self._logged,
+            was,
+            self._reason,
+            changes,
         )

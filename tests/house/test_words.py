@@ -27,6 +27,7 @@ from gateway.errors import Overloaded, UpstreamError
 from gateway.flow.admission import Shed
 from gateway.flow.purging import Target
 from gateway.flow.rate_limits import RateLimited
+from gateway.redis_link.troubles import COUNTED, Trouble
 from gateway.semantics.certificate import Certificate
 from gateway.settings import Settings
 from gateway.settings.shape import leaves
@@ -289,6 +290,12 @@ def test_the_fixed_limits_of_the_esi_page_are_those_of_the_code():
 @pytest.mark.parametrize("block", re.findall(r"^```html\n(.*?)^```", text_of("docs/esi.md"), re.DOTALL | re.MULTILINE))
 def test_an_example_of_the_esi_page_has_no_faults(block):
     assert not survey(block.encode())["problems"]
+
+
+def test_the_redis_page_has_every_reason_and_says_which_count():
+    assert words("docs/redis.md", "reason") == {trouble.value for trouble in Trouble}
+    counting = {word for row in table("docs/redis.md", "reason") if row[2] == "counts" for word in WORD.findall(row[0])}
+    assert counting == {trouble.value for trouble in COUNTED}
 
 
 def test_every_limit_of_the_proxy_page_has_a_refusal_of_that_name():

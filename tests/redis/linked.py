@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import uvloop
 from gateway.redis_link import NodeRules, OneServer, RedisLink, Topology
 from tests.support.redis_server import RedisServer
 
-__all__ = ["PATIENT", "linked", "linked_to", "run"]
+__all__ = ["PATIENT", "linked", "linked_to", "run", "until_true"]
 
 T = TypeVar("T")
 
@@ -43,3 +43,9 @@ async def linked(server: RedisServer, **rules: Any) -> AsyncIterator[RedisLink]:
     """A link to one server; patient unless rules say otherwise."""
     async with linked_to(OneServer(server.address, NodeRules(**{**PATIENT, **rules}))) as link:
         yield link
+
+
+async def until_true(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that others bring about; `run` guards against waiting for ever."""
+    while not await holds():
+        await asyncio.sleep(0.01)
