@@ -1,4 +1,4 @@
-"""The command: `weft serve · check · explain · esi · purge · demo`."""
+"""The command: `weft serve · check · explain · esi · purge · reload · demo`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from gateway.commands import check, demo, esi, explain, purge, serve
+from gateway.commands import check, demo, esi, explain, purge, reload, serve
 
 __all__ = ["main"]
 
@@ -17,6 +17,7 @@ _COMMANDS = {
     "explain": (explain, "say what the cache does with a URL, and by which rules"),
     "esi": (esi, "look for faults in pages with ESI"),
     "purge": (purge, "take stored responses out of a running gateway"),
+    "reload": (reload, "have a running gateway read its settings anew"),
     "demo": (demo, "run a small shop with the gateway in front of it"),
 }
 

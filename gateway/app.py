@@ -55,6 +55,7 @@ from gateway.listener.certificates import Keyring
 from gateway.listener.edge import Edge
 from gateway.listener.sweeper import Sweeper
 from gateway.logs import set_up_logging
+from gateway.processes.outcome import Parent
 from gateway.settings import Memory, Settings
 from gateway.telemetry.account import Account
 from gateway.telemetry.line_writer import LineWriter
@@ -75,6 +76,8 @@ class Gateway:
         self.clock = Clock()
         self.started = monotonic()
         self.draining = False
+        self.parent: Parent | None = None
+        """Who can be asked for a reload; nobody where no parent supervises."""
         self.store = MemoryStore(settings.cache.memory.max_bytes, settings.cache.memory.max_variants)
         self.ledger = Ledger()
         self.sharing = build_sharing(settings)
@@ -118,6 +121,7 @@ class Gateway:
             build_registry(self.metrics),
             _request_ids(),
             self.readiness,
+            lambda: self.parent,
             tuple(extra_routes),
         )
         self.app = Front(self.start, self.aclose)

@@ -15,6 +15,7 @@ from starlette.routing import Route as Endpoint
 from gateway.endpoints.health import HealthEndpoint
 from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
+from gateway.endpoints.reload import ReloadEndpoint
 from gateway.endpoints.slots import SlotsEndpoint
 from gateway.endpoints.trace import TraceEndpoint
 from gateway.endpoints.traffic import Traffic
@@ -71,6 +72,7 @@ class Front:
 def build_control(
     health: HealthEndpoint,
     purge: PurgeEndpoint,
+    reload: ReloadEndpoint,
     trace: TraceEndpoint,
     slots: SlotsEndpoint | None,
     metrics: MetricsEndpoint | None,
@@ -81,6 +83,7 @@ def build_control(
         Endpoint("/health/live", health.live),
         Endpoint("/health/ready", health.ready),
         Endpoint("/purge", purge.post, methods=["POST"]),
+        Endpoint("/reload", reload.post, methods=["POST"]),
         Endpoint("/trace", trace.without_slash),
         Mount("/trace", routes=trace.routes()),
         *extra_routes,

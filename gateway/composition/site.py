@@ -23,6 +23,7 @@ from gateway.composition.sources import Sources, build_sources
 from gateway.endpoints.health import HealthEndpoint
 from gateway.endpoints.metrics import MetricsEndpoint
 from gateway.endpoints.purge import PurgeEndpoint
+from gateway.endpoints.reload import ReloadEndpoint
 from gateway.endpoints.slots import SlotsEndpoint
 from gateway.endpoints.trace import TraceEndpoint
 from gateway.endpoints.traffic import Traffic
@@ -38,6 +39,7 @@ from gateway.flow.rate_limits import RateLimits
 from gateway.flow.recognise import Identity
 from gateway.flow.routes import Routes
 from gateway.listener.proxies import TrustedProxies
+from gateway.processes.outcome import Parent
 from gateway.settings import Settings
 from gateway.telemetry.account import Account
 from gateway.telemetry.traces import Traces
@@ -47,7 +49,7 @@ __all__ = ["Ground", "Site"]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What stays while settings come and go. readiness: see HealthEndpoint; extra_routes: more of our own paths, below /_weft."""
+    """What stays while settings come and go. readiness: see HealthEndpoint; parent: see ReloadEndpoint; extra_routes: more of our own paths, below /_weft."""
 
     clock: Clock
     store: MemoryStore
@@ -61,6 +63,7 @@ class Ground:
     registry: CollectorRegistry
     request_ids: Iterator[str]
     readiness: Callable[[], tuple[bool, dict[str, object]]]
+    parent: Callable[[], Parent | None]
     extra_routes: Sequence[BaseRoute]
 
 
@@ -124,6 +127,7 @@ class Site:
         self.control = build_control(
             HealthEndpoint(ground.readiness),
             purge,
+            ReloadEndpoint(ground.parent, text_check(settings.admin.tokens) if settings.admin.tokens else None),
             TraceEndpoint(ground.traces, token_check(settings.debug.tokens) if settings.debug.tokens else None),
             self._slots_endpoint(ground.clock),
             self._metrics_endpoint(ground.registry),

@@ -17,6 +17,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.endpoints.bearer import refuse
 from gateway.errors import BadRequest
 from gateway.flow.purge_target import Target
 from gateway.flow.purging import Purger
@@ -58,15 +59,7 @@ class PurgeEndpoint:
         return await self._purge(targets, hard=_is_hard(request))
 
     def _refuse(self, request: Request) -> Response | None:
-        if self.may_purge is None:
-            return JSONResponse({"error": "purging is off: purge.tokens is empty"}, 403)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else request.headers.get("weft-purge-token", "")
-        if not token or not self.may_purge(token):
-            return JSONResponse(
-                {"error": "expected Authorization: Bearer with one of purge.tokens"}, 401, {"www-authenticate": "Bearer"}
-            )
-        return None
+        return refuse(request, self.may_purge, "purge.tokens", "weft-purge-token", "purging is off")
 
     async def _wishes(self, request: Request) -> tuple[list[Target], bool]:
         """What to purge. Raises ValueError that names what was expected."""

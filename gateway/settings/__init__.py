@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from gateway.settings.assembly import Esi, EsiOverrides
 from gateway.settings.caching import Cache, CacheOverrides, Compress, Memory, Query, Route, Store
-from gateway.settings.edge import Debug, Limits, Log, Metrics, Proxy, Purge, Server, Tls
+from gateway.settings.edge import Admin, Debug, Limits, Log, Metrics, Proxy, Purge, Server, Tls
 from gateway.settings.loading import Loaded, load, read
 from gateway.settings.origins import Breaker, Health, Upstream
 from gateway.settings.overload import Overload, RateLimit
@@ -21,6 +21,7 @@ from gateway.settings.tree import Settings
 from gateway.settings.units import Network, Secret
 
 __all__ = [
+    "Admin",
     "Breaker",
     "Cache",
     "CacheOverrides",

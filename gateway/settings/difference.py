@@ -60,6 +60,7 @@ EFFECTS: Mapping[Path, Effect] = {
     ("rate_limits",): Effect.LIVE,
     ("proxy",): Effect.LIVE,
     ("purge",): Effect.LIVE,
+    ("admin",): Effect.LIVE,
     ("debug",): Effect.LIVE,
     ("log",): Effect.LIVE,
     ("metrics",): Effect.LIVE,

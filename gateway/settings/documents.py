@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from fragments.esi.reference import TABLES
+from gateway.settings.difference import Effect, effect_of
 from gateway.settings.layers import env_name
 from gateway.settings.shape import Leaf, Path, leaves, node_at, show_path
 from gateway.settings.tree import Settings
@@ -28,10 +29,14 @@ before the earlier. `weft check` reads them the same way, names every fault at o
   Lists are comma-separated or JSON. Names under `origins` are in lower case there.
 - **Flags**: `--upstream`, `--host`, `--port`, `--workers` for the usual ones, `--set cache.default_ttl=60` for all.
 - **Secrets** can stand in a file: `WEFT_PURGE__TOKENS_FILE=/run/secrets/purge`, one token a line. Nothing prints them.
+- **Reload**: `weft reload` puts a new value into force in place, except where the tables say that it takes more ([what holds when](operations.md#reload)).
 - **Bytes** are whole numbers or texts such as `"64MiB"`, `"1.5 GB"`; **seconds** are numbers, fractions allowed.
 
 For completion and checks in an editor, begin the file with `#:schema docs/settings.schema.json`.
 """
+
+
+_TAKES = {Effect.LIVE: "", Effect.WORKERS: " *Takes new workers.*", Effect.START: " *Takes a new start.*"}
 
 
 def settings_page() -> str:
@@ -64,7 +69,7 @@ def _section(path: Path, members: list[Leaf]) -> str:
     lines += [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     for leaf in members:
         name = f"`{leaf.path[-1]}`" if inside_list else f"`{leaf.path[-1]}`<br>`{env_name(leaf.path)}`"
-        cells = [name, _value(leaf), _default(leaf), leaf.bounds, str(leaf.field.description)]
+        cells = [name, _value(leaf), _default(leaf), leaf.bounds, f"{leaf.field.description}{_TAKES[effect_of(leaf.path)]}"]
         lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     lines.append("")
     return "\n".join(lines)

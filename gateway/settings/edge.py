@@ -18,7 +18,7 @@ from gateway.settings.units import (
     leaf,
 )
 
-__all__ = ["Debug", "Limits", "Log", "Metrics", "Proxy", "Purge", "Server", "Tls"]
+__all__ = ["Admin", "Debug", "Limits", "Log", "Metrics", "Proxy", "Purge", "Server", "Tls"]
 
 
 class Limits(Section):
@@ -149,6 +149,16 @@ class Purge(Section):
         unit="seconds",
         ge=0,
         le=86400,
+    )
+
+
+class Admin(Section):
+    """Who may have the settings read anew."""
+
+    tokens: tuple[Secret, ...] = leaf(
+        (),
+        "Bearer tokens for POST /_weft/reload; list the old and the new one while you change them. None turns it off; SIGHUP works in any case.",
+        max_length=16,
     )
 
 

@@ -24,8 +24,8 @@ from gateway.settings.tree import Settings
 __all__ = ["PREFIX", "RESERVED", "SHORT_FLAGS", "Layer", "env_name", "read_environment", "read_file", "read_flags"]
 
 PREFIX = "WEFT_"
-RESERVED = frozenset({"WEFT_CONFIG", "WEFT_DEBUG_TOKEN", "WEFT_PURGE_TOKEN"})
-"""Names with our prefix that are no settings: which file to read, and what `weft explain --live` and `weft purge` show a gateway."""
+RESERVED = frozenset({"WEFT_CONFIG", "WEFT_ADMIN_TOKEN", "WEFT_DEBUG_TOKEN", "WEFT_PURGE_TOKEN"})
+"""Names with our prefix that are no settings: which file to read, and what `weft explain --live`, `weft purge` and `weft reload` show a gateway."""
 
 
 class Layer(PydanticBaseSettingsSource):

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from fragments.catalogue import objections
 from gateway.settings.assembly import Esi
 from gateway.settings.caching import Cache, Query, Route
-from gateway.settings.edge import Debug, Log, Metrics, Proxy, Purge, Server, Tls
+from gateway.settings.edge import Admin, Debug, Log, Metrics, Proxy, Purge, Server, Tls
 from gateway.settings.origins import Upstream
 from gateway.settings.overload import Overload, RateLimit
 from gateway.settings.redis import Redis
@@ -49,6 +49,7 @@ class Settings(BaseSettings, Section):
     slots: NamedSlots = leaf({}, "Fragments of the gateway's own, by name.")
     proxy: Proxy = leaf(Proxy(), "What is believed of those in front and told to those behind.")
     purge: Purge = leaf(Purge(), "Who may purge.")
+    admin: Admin = leaf(Admin(), "Who may reload.")
     debug: Debug = leaf(Debug(), "What a response says about how it came to be.")
     log: Log = leaf(Log(), "What is written for each request.")
     metrics: Metrics = leaf(Metrics(), "Figures for Prometheus.")

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import socket
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from gateway.processes.binding import bind
 from gateway.processes.server import Server
 from gateway.semantics.dates import format_date
 from gateway.semantics.message import Fields, first
-from gateway.settings import load
+from gateway.settings import Settings, load
 
 __all__ = ["KINDS", "Client", "Heard", "Reply", "Setup", "TalkingOrigin", "ask_once"]
 
@@ -211,8 +211,15 @@ class Setup:
     """An origin, a gateway in front of it, and the server that runs it."""
 
     def __init__(
-        self, origin: TalkingOrigin, gateway: Gateway, server: uvicorn.Server, task: asyncio.Task[None], port: int
+        self,
+        origin: TalkingOrigin,
+        gateway: Gateway,
+        server: uvicorn.Server,
+        task: asyncio.Task[None],
+        port: int,
+        read: Callable[[Mapping[str, object]], Settings],
     ) -> None:
+        self._read = read
         self.origin = origin
         self.gateway = gateway
         self.port = port
@@ -226,20 +233,18 @@ class Setup:
         """kind: one of KINDS. base: epoch seconds of what the origin says. settings: by path, beside the usual ones; config: a file of more."""
         origin = TalkingOrigin(base)
         await origin.start()
-        gateway = build(
-            load(
-                config,
-                {},
-                {
-                    "upstream": f"http://127.0.0.1:{origin.port}",
-                    "log.access": "off",
-                    "server.fast_lane": kind == "lane",
-                    "server.drain_timeout": 1.0,
-                    "upstream.breaker.failures": 1_000,
-                    **(settings or {}),
-                },
-            )
-        )
+        usual = {
+            "upstream": f"http://127.0.0.1:{origin.port}",
+            "log.access": "off",
+            "server.fast_lane": kind == "lane",
+            "server.drain_timeout": 1.0,
+            "upstream.breaker.failures": 1_000,
+        }
+
+        def read(flags: Mapping[str, object]) -> Settings:
+            return load(config, {}, usual | dict(flags))
+
+        gateway = build(read(settings or {}))
         listener = bind("127.0.0.1", 0, 128)
         server = _uvicorn(gateway) if kind == "uvicorn" else _QuietServer(gateway)
         task = asyncio.ensure_future(server.serve(sockets=[listener]))
@@ -248,7 +253,11 @@ class Setup:
                 await asyncio.sleep(0.005)
                 if task.done():
                     task.result()
-        return cls(origin, gateway, server, task, _port_of(listener, server))
+        return cls(origin, gateway, server, task, _port_of(listener, server), read)
+
+    async def reload(self, settings: Mapping[str, object] | None = None) -> None:
+        """Other settings in place, beside the usual ones; the file is read anew. Raises SettingsError."""
+        (await self.gateway.prepare(self._read(settings or {})))()
 
     async def aclose(self) -> None:
         self._server.should_exit = True
