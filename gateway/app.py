@@ -248,6 +248,7 @@ class Gateway:
             self.forwarder.level2.soft_grace = site.settings.purge.soft_grace
         set_admission(self.admission, site.settings)
         self.app.adopt(site.control, site.traffic, site.purge_method)
+        self.edge.carry = site.traffic.carry
         log = site.settings.log
         if before is None or writer is not self.writer or log != before.settings.log:
             self.account.log = build_access_log(site.settings, writer, self._address_key) if writer is not None else None

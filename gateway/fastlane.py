@@ -7,6 +7,7 @@ this file on any ASGI server, but for what ASGI has no words for: 1xx responses 
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from math import inf
 from time import monotonic
@@ -15,7 +16,7 @@ from gateway.flow.page import STEERING
 from gateway.flow.rate_limits import RateLimits, client_key
 from gateway.flow.response import Response
 from gateway.listener.connection import PROBE
-from gateway.listener.cycle import Cycle
+from gateway.listener.cycle import JOIN_UP_TO, Cycle
 from gateway.listener.edge import State
 from gateway.listener.head import Head
 from gateway.listener.reading import ReadingConnection
@@ -24,8 +25,8 @@ from gateway.semantics.message import Request
 __all__ = ["EdgeProtocol"]
 
 _LINGERS = int(State.LINGER)  # an enumeration's members are slow to look up
-_JOIN_UP_TO = 32 << 10
-"""Octets up to which head and content are joined for one write; above it, copying costs more than a second segment."""
+_TARGET = re.compile(rb"/[A-Za-z0-9\-._~%!$&'()*+,;=:@/?]*")
+"""What RFC 3986 has in a path and a query. Whatever else is asked for, llhttp decides."""
 
 
 class EdgeProtocol(ReadingConnection):
@@ -36,13 +37,18 @@ class EdgeProtocol(ReadingConnection):
             if self.lane and not self.write_paused and not self.last_request:
                 end = data.find(b"\r\n")
                 head = self.heads.get(data[end:])
-                if head is not None and head.is_plain and data[:5] == b"GET /" and data[end - 9 : end] == b" HTTP/1.1":
+                if head is not None and data[:5] == b"GET /" and data[end - 9 : end] == b" HTTP/1.1":
                     started = monotonic()
                     target = data[4 : end - 9]
-                    now = started + self.edge.clock.offset
-                    response = self.edge.page.ready_now(self.scheme, head.host, target, head.accept, now)
-                    if response is not None and (not self.edge.counts_hits or self._has_token(head, target, now)):
-                        self._send_ready(head, target, response, now, started)
+                    if head.is_plain:
+                        now = started + self.edge.clock.offset
+                        response = self.edge.page.ready_now(self.scheme, head.host, target, head.accept, now)
+                        if response is not None and (not self.edge.counts_hits or self._has_token(head, target, now)):
+                            self._send_ready(head, target, response, now, started)
+                            return
+                    limits = self.limits
+                    if len(target) <= limits.url_bytes and len(data) <= limits.header_bytes and _TARGET.fullmatch(target):
+                        self._read_known(head, target, started)
                         return
             self._parse(data, alone=True)
         elif self.state < _LINGERS:
@@ -60,7 +66,7 @@ class EdgeProtocol(ReadingConnection):
             self.last_request = True
             self.transport.write(b"".join((response.head, b"connection: close\r\n\r\n", body)))  # type: ignore[arg-type]
             self.transport.close()
-        elif response.length is None or response.length <= _JOIN_UP_TO:
+        elif response.length is None or response.length <= JOIN_UP_TO:
             self.transport.write(b"".join((response.head, b"\r\n", body)))  # type: ignore[arg-type]
         else:
             self.transport.writelines((response.head, b"\r\n", body))  # type: ignore[arg-type]
@@ -73,12 +79,23 @@ class EdgeProtocol(ReadingConnection):
         assert limits is not None
         return limits.passes(b"GET", head.host, target, head.fields, client_key(self.peer), now)
 
+    def _read_known(self, head: Head, target: bytes, started: float) -> None:
+        """A request whose header section was read before, under the same limits: what llhttp would make of it."""
+        request = Request(b"GET", target, head.host, head.fields, scheme=self.scheme, client=self.peer)
+        request.section = head.section
+        self.url, self.fields = target, head.fields
+        self.started = started
+        self.keep_alive = head.keep_alive
+        self.request = request
+        self._dispatch(request)
+
     def _remember_head(self, data: bytes) -> None:
         """data was one request, whole and alone: its header section need not be read again."""
         request = self.last_read
         if (
             request is None
             or request.method != b"GET"
+            or request.length is not None  # 0: no content, yet it goes on to the origin
             or request.has_body
             or request.version != b"1.1"
             or request.expect is not None
@@ -123,7 +140,13 @@ class EdgeProtocol(ReadingConnection):
         else:
             self.deadline = edge.clock() + PROBE if self.half_closed else inf
         request.interim = partial(self.send_interim, request)
-        cycle = self.cycle = Cycle(self, request, self.app, keep_alive=keep_alive)
+        direct = (
+            edge.fast_lane
+            and edge.carry is not None
+            and request.method != b"PURGE"
+            and not request.target.startswith(edge.control)
+        )
+        cycle = self.cycle = Cycle(self, request, self.app, keep_alive=keep_alive, direct=direct)
         cycle.task = self.loop.create_task(cycle.run())
         self.server_state.tasks.add(cycle.task)
         cycle.task.add_done_callback(self.server_state.tasks.discard)
@@ -145,7 +168,7 @@ class EdgeProtocol(ReadingConnection):
             self.transport.write(head + ending)
         else:
             octets = len(body)  # type: ignore[arg-type]  # answer_now gives bytes or None
-            if octets <= _JOIN_UP_TO:
+            if octets <= JOIN_UP_TO:
                 self.transport.write(b"".join((head, ending, body)))  # type: ignore[arg-type]
             else:
                 self.transport.writelines((head, ending, body))  # type: ignore[arg-type]

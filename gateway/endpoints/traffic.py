@@ -1,6 +1,6 @@
 """The catch-all: everything that is not ours goes through the flow. Plain ASGI, so that it runs on any server.
 
-On our own server the request comes ready made in the scope's extensions, with 1xx responses and tunnels; elsewhere it is made from the scope.
+On our own server the request comes ready made, with 1xx responses and tunnels, by `carry` or in the scope's extensions; elsewhere it is made from the scope.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.cache.key import key_text
 from gateway.clock import Clock
@@ -36,6 +36,37 @@ _MOST_PROBLEMS = 8
 
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+class Way(Protocol):
+    """How an answer gets to its client. Our own server's is a listener.cycle.Cycle.
+
+    answer      takes a head and a content that is at hand; None: there is only `send`
+    tunnel      switches protocols; None: can't be done
+    trailers    `send` knows trailers
+    """
+
+    @property
+    def answer(self) -> Callable[[bytes, bytes], None] | None: ...
+
+    @property
+    def tunnel(self) -> Callable[[bytes], ClientTunnel] | None: ...
+
+    @property
+    def trailers(self) -> bool: ...
+
+    @property
+    def send(self) -> Send: ...
+
+
+class _Plain:
+    """What ASGI has words for, and no more."""
+
+    answer = tunnel = None
+
+    def __init__(self, send: Send, *, trailers: bool) -> None:
+        self.send = send
+        self.trailers = trailers
 
 
 class Traffic:
@@ -74,7 +105,7 @@ class Traffic:
             return
         ours = scope.get("extensions", {}).get("weft")
         if ours is not None:
-            await self._carry(ours["request"], send, ours["started"], ours)
+            await self.carry(ours["request"], ours["cycle"], ours["started"])
             return
         started = monotonic()
         try:
@@ -83,27 +114,27 @@ class Traffic:
             request = Request(scope["method"].encode("latin-1"), scope.get("raw_path") or b"/", b"", scope["headers"])
             await self._send(request, self.page.refuse(request, error), send, started)
             return
-        offers = {"trailers": "http.response.trailers" in (scope.get("extensions") or {})}
-        await _until_disconnect(self._carry(request, send, started, offers), None if request.has_body else receive)
+        way = _Plain(send, trailers="http.response.trailers" in (scope.get("extensions") or {}))
+        await _until_disconnect(self.carry(request, way, started), None if request.has_body else receive)
 
-    async def _carry(self, request: Request, send: Send, started: float, offers: Mapping[str, Any]) -> None:
-        """offers: what the server has beyond plain ASGI."""
-        if self.rate_limits is not None and (request.has_body or "answer" not in offers):  # else the listener has asked already
+    async def carry(self, request: Request, way: Way, started: float) -> None:
+        """One request, answered on its way. started: monotonic seconds at its complete head."""
+        if self.rate_limits is not None and (request.has_body or way.answer is None):  # else the listener has asked already
             refused = self._over_limit(request, self.rate_limits)
             if refused is not None:
-                await self._pass_on(request, refused, send, started, offers)
+                await self._pass_on(request, refused, way, started)
                 return
-        token = first(request.fields, b"weft-debug")
+        token = request.section.get(b"weft-debug")
         debug = token is not None and self.may_debug(token)
         if not debug:
             response = await self.page.answer(request)
-            await self._pass_on(request, response, send, started, offers)
+            await self._pass_on(request, response, way, started)
             return
         url = f"{request.scheme.decode('latin-1')}://{request.host.decode('latin-1')}{shown_target(request.target)}"
         trace = self.traces.begin(request.method.decode("latin-1"), url, self.clock())
         try:
             response = await self.page.answer(request, trace.root)
-            await self._pass_on(request, response, send, started, offers, trace)
+            await self._pass_on(request, response, way, started, trace)
         finally:
             trace.close()
 
@@ -117,18 +148,17 @@ class Traffic:
         self,
         request: Request,
         response: Response,
-        send: Send,
+        way: Way,
         started: float,
-        offers: Mapping[str, Any],
         trace: Trace | None = None,
     ) -> None:
         """trace: of a token's holder."""
         if response.tunnel is not None:
-            await self._switch(request, response, offers.get("tunnel"), started)
+            await self._switch(request, response, way.tunnel, started)
             return
         if trace is not None or (self.timing == "always" and response.facts.outcome != "hit"):
             self._explain(request, response, trace)
-        answer, body = offers.get("answer"), response.body
+        answer, body = way.answer, response.body
         if answer is not None and (body is None or isinstance(body, bytes)):
             answer(response.head, body or b"")
             self.account.tell(request, response, self.clock(), started, len(body or b""))
@@ -136,7 +166,7 @@ class Traffic:
                 trace.head_sent()
                 trace.finish(response.facts, response.status, len(body or b""), complete=True)
             return
-        await self._send(request, response, send, started, trailers=offers.get("trailers", True), trace=trace)
+        await self._send(request, response, way.send, started, trailers=way.trailers, trace=trace)
 
     def _explain(self, request: Request, response: Response, trace: Trace | None) -> None:
         """Server-Timing, and for the holder of a token what decided."""

@@ -6,6 +6,7 @@ connection go, fields by which frameworks let a client override host, path or me
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.cache.key import Crowd, Key
@@ -16,7 +17,7 @@ from gateway.flow.assembly.rules import CAPABILITY
 from gateway.flow.routes import Route
 from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.fields import connection_options, end_to_end
-from gateway.semantics.message import Fields, Request, joined
+from gateway.semantics.message import Fields, Request, Section, joined
 from gateway.semantics.negotiation import normal_encodings, normal_languages
 from gateway.semantics.trace_context import TRACE_FIELDS, checked
 from gateway.telemetry.trace import TraceNode
@@ -45,6 +46,8 @@ OVERRIDES = frozenset(
 """Request fields that never come from a client. CWE-444, CWE-525; list gathered from web-cache-poisoning reports."""
 
 _FRAMING = frozenset({b"host", b"content-length", b"x-request-id", b"weft-debug"})
+_NOT_OF_CLIENTS = OVERRIDES | _FRAMING
+_ROUTES_REMEMBERED = 8
 _OURS_TO_SAY = CONDITIONAL | {b"range"}
 
 
@@ -127,29 +130,49 @@ def origin_fields(visit: Visit, identity: Identity, *, shared: bool, conditions:
     brought to one spelling. Otherwise the client's own go through.
     """
     request, route = visit.request, visit.route
-    fields = [field for field in end_to_end(request.fields) if field[0] not in OVERRIDES and field[0] not in _FRAMING]
-    if shared:
-        fields = [field for field in _normalised(fields, route) if field[0] not in _OURS_TO_SAY]
-        fields += conditions
-    elif visit.whole:
-        fields = [field for field in fields if field[0] not in _OURS_TO_SAY]
-    if request.section.keys() & TRACE_FIELDS:
-        fields = checked(fields)
+    fields, via = _shared_fields(request.section, route, identity) if shared else _own_fields(visit, identity)
     host = route.host_header or request.host or route.authority  # HTTP/1.0 may have none
-    if request.method in (b"OPTIONS", b"TRACE"):
-        fields = [(name, _one_less(value) if name == b"max-forwards" else value) for name, value in fields]
-    via = joined(fields, b"via")
     own = request.version + b" " + identity.via
-    fields = [field for field in fields if field[0] != b"via"]
-    fields = [(b"host", host), *fields, (b"via", own if via is None else via + b", " + own)]
+    fields = [(b"host", host), *fields, *conditions, (b"via", own if via is None else via + b", " + own)]
     if identity.request_id_field:
-        fields = [field for field in fields if field[0] != identity.request_id_field]
         fields.append((identity.request_id_field, visit.request_id.encode("ascii")))
     if identity.forwarded and route.tells_client:
-        fields += _forwarded(request)
+        fields += _forwarded(request.client, request.host, request.scheme)
     if route.esi.mode != "off":
         fields.append(CAPABILITY)
     return fields
+
+
+def _shared_fields(section: Section, route: Route, identity: Identity) -> tuple[Fields, bytes | None]:
+    """What of the client's fields goes into a request whose response may be given to others, Via apart; and Via. Remembered where the section is."""
+    memory = section.memory
+    if memory is not None and (known := memory.get(route)) is not None:
+        return known  # type: ignore[return-value]  # set below
+    fields = [field for field in _normalised(_of_client(section), route) if field[0] not in _OURS_TO_SAY]
+    made = _without_ours(fields, identity), joined(fields, b"via")
+    if memory is not None and len(memory) < _ROUTES_REMEMBERED:
+        memory[route] = made
+    return made
+
+
+def _own_fields(visit: Visit, identity: Identity) -> tuple[Fields, bytes | None]:
+    """The same for a response that is this client's alone."""
+    fields = _of_client(visit.request.section)
+    if visit.whole:
+        fields = [field for field in fields if field[0] not in _OURS_TO_SAY]
+    if visit.request.method in (b"OPTIONS", b"TRACE"):
+        fields = [(name, _one_less(value) if name == b"max-forwards" else value) for name, value in fields]
+    return _without_ours(fields, identity), joined(fields, b"via")
+
+
+def _of_client(section: Section) -> Fields:
+    kept = [field for field in end_to_end(section.fields) if field[0] not in _NOT_OF_CLIENTS]
+    return kept if TRACE_FIELDS.isdisjoint(section) else checked(kept)
+
+
+def _without_ours(fields: Fields, identity: Identity) -> Fields:
+    """Without what is said anew of each request."""
+    return [field for field in fields if field[0] != b"via" and field[0] != identity.request_id_field]
 
 
 def _normalised(fields: Fields, route: Route) -> Fields:
@@ -172,23 +195,23 @@ def _normalised(fields: Fields, route: Route) -> Fields:
     return rest
 
 
-def _forwarded(request: Request) -> Fields:
-    """RFC 7239, and the older fields that most frameworks read. request.client: the whole chain that we trust, the client first."""
-    chain = request.client
+@lru_cache(maxsize=4_096)
+def _forwarded(chain: str, host: bytes, scheme: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """RFC 7239, and the older fields that most frameworks read. chain: of addresses that we trust, the client first."""
     nodes = [node.strip() for node in chain.split(",") if node.strip()]
     elements = []
     for index, node in enumerate(nodes):
         text = f'"[{node}]"' if ":" in node else node
         element = f"for={text}"
         if index == len(nodes) - 1:
-            element += f";host={_quoted(request.host)};proto={request.scheme.decode('ascii')}"
+            element += f";host={_quoted(host)};proto={scheme.decode('ascii')}"
         elements.append(element)
-    return [
+    return (
         (b"x-forwarded-for", chain.encode("latin-1")),
-        (b"x-forwarded-proto", request.scheme),
-        (b"x-forwarded-host", request.host),
+        (b"x-forwarded-proto", scheme),
+        (b"x-forwarded-host", host),
         (b"forwarded", ", ".join(elements).encode("latin-1")),
-    ]
+    )
 
 
 def _one_less(value: bytes) -> bytes:

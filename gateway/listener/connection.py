@@ -409,7 +409,7 @@ class ClientConnection(asyncio.Protocol):
             "state": self.app_state.copy(),
             "extensions": {
                 "http.response.trailers": {},
-                "weft": {"request": request, "answer": cycle.answer, "tunnel": self.open_tunnel, "started": self.started},
+                "weft": {"request": request, "cycle": cycle, "started": self.started},
             },
         }
 

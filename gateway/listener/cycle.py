@@ -1,4 +1,4 @@
-"""One request through ASGI on our own server: what `receive` and `send` do (ASGI 3, HTTP spec 2.4), with trailers, and an honest end.
+"""One request on our own server: through ASGI, where `receive` and `send` do what they should (ASGI 3, HTTP spec 2.4), or straight to the traffic.
 
 A response that can't be finished is cut short so that the client notices: no last chunk, fewer octets than declared, connection closed (RFC 9112 §8).
 """
@@ -18,10 +18,14 @@ from gateway.semantics.message import Request, first
 
 if TYPE_CHECKING:
     from gateway.listener.connection import ClientConnection
+    from gateway.listener.tunnel import ClientTunnel
 
-__all__ = ["App", "Cycle", "Message", "ResponseCutShort"]
+__all__ = ["JOIN_UP_TO", "App", "Cycle", "Message", "ResponseCutShort"]
 
 logger = logging.getLogger(__name__)
+
+JOIN_UP_TO = 32 << 10
+"""Octets up to which head and content are joined for one write; above it, copying costs more than a second segment."""
 
 Message = MutableMapping[str, Any]
 App = Callable[
@@ -36,7 +40,10 @@ class ResponseCutShort(GatewayError):
 
 
 class Cycle:
-    """A request that the lane could not answer at once."""
+    """A request that the lane could not answer at once.
+
+    direct: it goes to the traffic as it is, without a scope that would only be taken apart again.
+    """
 
     __slots__ = (
         "_chunked",
@@ -47,6 +54,7 @@ class Cycle:
         "_released",
         "_trailers",
         "app",
+        "direct",
         "finished",
         "keep_alive",
         "protocol",
@@ -55,10 +63,11 @@ class Cycle:
         "task",
     )
 
-    def __init__(self, protocol: ClientConnection, request: Request, app: App, *, keep_alive: bool) -> None:
+    def __init__(self, protocol: ClientConnection, request: Request, app: App, *, keep_alive: bool, direct: bool = False) -> None:
         self.protocol = protocol
         self.request = request
         self.app = app
+        self.direct = direct
         self.keep_alive = keep_alive
         self.started = False
         self.finished = False
@@ -80,7 +89,11 @@ class Cycle:
         """Call the application; always ends with the protocol's `end_cycle`."""
         clean = False
         try:
-            await self.app(self.protocol.scope(self.request, self), self.receive, self.send)
+            carry = self.protocol.edge.carry
+            if self.direct and carry is not None:
+                await carry(self.request, self, self.protocol.started)
+            else:
+                await self.app(self.protocol.scope(self.request, self), self.receive, self.send)
             clean = self.finished
             if not clean and not self.started:
                 logger.error("application returned without a response")
@@ -104,8 +117,21 @@ class Cycle:
         if self.protocol.lost:
             raise OSError("client has left")
         self.started = True
-        self.protocol.write([head, self._ending(), body])
+        if len(body) <= JOIN_UP_TO:
+            self.protocol.transport.write(b"".join((head, self._ending(), body)))
+        else:
+            self.protocol.transport.writelines((head, self._ending(), body))
         self._end()
+
+    @property
+    def tunnel(self) -> Callable[[bytes], ClientTunnel]:
+        """Switch protocols: takes the head of the 101, gives the client's end."""
+        return self.protocol.open_tunnel
+
+    @property
+    def trailers(self) -> bool:
+        """`send` knows trailers."""
+        return True
 
     async def receive(self) -> Message:
         """http.request with what of the content has come; after the last, http.disconnect once the response is out.
@@ -204,8 +230,9 @@ class Cycle:
         self.finished = True
         if self._over is not None:
             self._over.set()
-        # An application that works on after its response (Starlette's background tasks) must not hold up the connection's next request.
-        asyncio.get_running_loop().call_soon(self._release)
+        if not self.direct:
+            # An application that works on after its response (Starlette's background tasks) must not hold up the connection's next request.
+            asyncio.get_running_loop().call_soon(self._release)
 
     def _release(self, *, clean: bool = True) -> None:
         if not self._released:

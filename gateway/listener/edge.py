@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.clock import Clock
 from gateway.flow.buckets import Key
@@ -13,13 +14,18 @@ from gateway.flow.rate_limits import RateLimits
 from gateway.listener.head import Heads
 from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
+from gateway.semantics.message import Request
 from gateway.telemetry.account import Account
 
 if TYPE_CHECKING:
     from gateway.listener.connection import ClientConnection
     from gateway.listener.tls import TlsConnection
+    from gateway.listener.cycle import Cycle
 
-__all__ = ["Edge", "State"]
+__all__ = ["Carry", "Edge", "State"]
+
+Carry: TypeAlias = "Callable[[Request, Cycle, float], Awaitable[None]]"
+"""Answers a request through its cycle. The third: monotonic seconds at its complete head."""
 
 
 class State(IntEnum):
@@ -33,7 +39,10 @@ class State(IntEnum):
 
 
 class Edge:
-    """What all connections of a process share. clock: epoch seconds that never go back; control: the prefix of our own paths; clients: connections of each, while they are limited."""
+    """What all connections of a process share. clock: epoch seconds that never go back; control: the prefix of our own paths; clients: connections of each, while they are limited.
+
+    carry: the traffic, for requests that need not go through ASGI to get there; None: all do.
+    """
 
     def __init__(
         self,
@@ -63,6 +72,7 @@ class Edge:
         self.handshakes: Counter[tuple[str, bool]] = Counter()
         """TLS handshakes that were completed, by (version, resumed)."""
         self.heads = _fresh_heads()
+        self.carry: Carry | None = None
 
     def adopt(
         self, page: Page, limits: Limits, proxies: TrustedProxies, rate_limits: RateLimits | None, *, fast_lane: bool

@@ -12,7 +12,7 @@ from functools import lru_cache
 from gateway.errors import BadRequest
 from gateway.flow.recognise import OVERRIDES
 from gateway.semantics.fields import HOP_BY_HOP
-from gateway.semantics.message import Fields, Request, joined
+from gateway.semantics.message import Fields, Request
 
 __all__ = ["FRAMING", "NOT_IN_TRAILERS", "Head", "Heads", "host_of", "make_request"]
 
@@ -96,19 +96,20 @@ def _other_form(method: bytes, url: bytes) -> tuple[bytes, bytes | None]:
 class Head:
     """What the header section of a plain GET says, apart from its request line: no content, no expectation, no upgrade.
 
-    accept: Accept-Encoding; is_plain: none of the fields that make an answer from memory anything but the plain one. log_part belongs to the access log.
+    section: the fields, for who asks much of them. accept: Accept-Encoding; is_plain: none of the fields that make an answer from memory anything but the plain one. log_part belongs to the access log.
     """
 
-    __slots__ = ("accept", "fields", "host", "is_plain", "keep_alive", "log_part", "scheme")
+    __slots__ = ("accept", "fields", "host", "is_plain", "keep_alive", "log_part", "scheme", "section")
 
     def __init__(self, request: Request, steering: frozenset[bytes], *, keep_alive: bool) -> None:
         self.scheme = request.scheme
         self.host = request.host
         self.fields = request.fields
         self.keep_alive = keep_alive
-        names = [name for name, _ in request.fields]
-        self.is_plain = steering.isdisjoint(names)
-        self.accept = joined(request.fields, b"accept-encoding")
+        section = self.section = request.section
+        section.memory = {}
+        self.is_plain = steering.isdisjoint(section)
+        self.accept = section.joined(b"accept-encoding")
         self.log_part: bytes | None = None
 
 

@@ -17,13 +17,15 @@ class Section(dict[bytes, bytes]):
     """A header section for who has many questions: read once, then looked up. What `first` and `joined` say, without a walk for each name.
 
     As a dictionary: the value of the first field of each name. fields: the section itself, which must not change any more.
+    memory: for a section that is kept, what the flow has made of it; belongs to the flow.
     """
 
-    __slots__ = ("fields",)
+    __slots__ = ("fields", "memory")
 
     def __init__(self, fields: Fields) -> None:
         super().__init__(reversed(fields))  # the last one set is the first one said
         self.fields = fields
+        self.memory: dict[object, object] | None = None
 
     def joined(self, name: bytes) -> bytes | None:
         """All fields of that name as one list value (RFC 9110 §5.3), None when there is none."""
@@ -106,6 +108,10 @@ class Request:
         if section is None or section.fields is not self.fields:
             section = self._section = Section(self.fields)
         return section
+
+    @section.setter
+    def section(self, section: Section) -> None:
+        self._section = section
 
 
 def first(fields: Fields, name: bytes) -> bytes | None:

@@ -25,7 +25,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.server import tune_collector
+from gateway.processes.server import tune_collector
 
 from gateway.app import build
 from gateway.fastlane import EdgeProtocol
