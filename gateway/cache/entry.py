@@ -45,7 +45,7 @@ class Entry:
     length          octets of the whole representation; None when only parts are there and nobody said
     born, lifetime  epoch seconds, seconds: age is now - born, fresh while it is less than lifetime
     coded           its content came in a content coding, and is kept so
-    etag, modified, language, date      from the header section, for validation and selection
+    etag, modified, language, date      from the header section (`said`, for who has it already), for validation and selection
     tags            surrogate keys and cache groups
     stamp           the purge ledger's sequence when its fetch began
     """
@@ -110,6 +110,7 @@ class Entry:
         stamp: int,
         parts: tuple[tuple[int, bytes], ...] | None = None,
         length: int | None = None,
+        said: Section | None = None,
     ) -> None:
         self.key = key
         self.route = route
@@ -118,7 +119,8 @@ class Entry:
         self.body = body
         self.parts = parts
         self.length = len(body) if parts is None else length
-        said = Section(fields)
+        if said is None:
+            said = Section(fields)
         self.etag = said.get(b"etag")
         self.modified = said.get(b"last-modified")
         self.language = said.get(b"content-language")

@@ -117,7 +117,8 @@ class Case:
     """A response and all that bears on whether it may be stored.
 
     url             (scheme, host, target) of the request
-    sent            request fields as the origin got them; said: those of the response
+    asked           request fields, the client's or those that the origin got: asked is only what is the same in both
+    said            response fields
     has_body        the request had content
     no_store        the client asks for nothing to be stored, and the site lets it
     length          declared octets of the response's content, None when unknown
@@ -127,6 +128,7 @@ class Case:
 
     __slots__ = (
         "_terms",
+        "asked",
         "directives",
         "has_body",
         "held",
@@ -137,7 +139,6 @@ class Case:
         "request_time",
         "response_time",
         "said",
-        "sent",
         "status",
         "url",
         "vary",
@@ -147,7 +148,7 @@ class Case:
         self,
         method: bytes,
         url: tuple[bytes, bytes, bytes],
-        sent: Section,
+        asked: Section,
         status: int,
         said: Section,
         policy: CachePolicy,
@@ -161,7 +162,7 @@ class Case:
     ) -> None:
         self.method = method
         self.url = url
-        self.sent = sent
+        self.asked = asked
         self.status = status
         self.said = said
         self.policy = policy
@@ -262,8 +263,7 @@ def _is_misplaced(case: Case) -> bool:
 
 def _has_long_tags(case: Case) -> bool:
     for name in case.policy.tag_fields:
-        value = case.said.joined(name)
-        if value is not None and len(value) > case.policy.tag_bytes:
+        if name in case.said and len(case.said.joined(name) or b"") > case.policy.tag_bytes:
             return True
     return False
 
@@ -290,7 +290,7 @@ def _gives_own_cookie(case: Case) -> bool:
     """It sets a cookie, and nothing says that everybody is meant to have it."""
     if case.policy.store_cookies or b"set-cookie" not in case.said or _is_for_all(case.directives):
         return False
-    return not _is_told(case) or b"cookie" in case.sent
+    return not _is_told(case) or b"cookie" in case.asked
 
 
 def _is_guessed_for_cookie(case: Case) -> bool:
@@ -299,7 +299,7 @@ def _is_guessed_for_cookie(case: Case) -> bool:
     `Vary: Cookie` does not make up for it: others would not get it, but the one who has it would meet his own old page again after each of his
     clicks. Wagtail's and Django's pages are such.
     """
-    return b"cookie" in case.sent and not _is_told(case)
+    return b"cookie" in case.asked and not _is_told(case)
 
 
 RULES = (
@@ -373,7 +373,7 @@ RULES = (
         Reason.AUTHORIZATION,
         "RFC 9111 §3.5",
         "a request with Authorization got a response that says it is for shared caches",
-        lambda case: b"authorization" in case.sent and not _is_shared(case.directives),
+        lambda case: b"authorization" in case.asked and not _is_shared(case.directives),
     ),
     Rule(  # storing it is allowed, and useless
         Reason.VARY_STAR,

@@ -47,10 +47,14 @@ def governing_directives(said: Section, targeted_fields: Sequence[bytes], *, sur
     What is returned may be shared: a site says the same few things of all its pages, so each is read once.
     """
     for name in targeted_fields:
-        value = said.joined(name)
-        if value and (directives := _targeted(name, value)) is not None:
+        if name in said and (value := said.joined(name)) and (directives := _targeted(name, value)) is not None:
             return directives
-    if surrogate_control and (value := said.joined(b"surrogate-control")) and (directives := _surrogate(value)) is not None:
+    if (
+        surrogate_control
+        and b"surrogate-control" in said
+        and (value := said.joined(b"surrogate-control"))
+        and (directives := _surrogate(value)) is not None
+    ):
         return directives
     value = said.joined(b"cache-control")
     return _cache_control(value, said.joined(b"pragma") if value is None else None)

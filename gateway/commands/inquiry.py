@@ -314,7 +314,7 @@ def _about_the_answer(
         return about | {
             "verdict": {"stored": False, "reason": "bypass" if visit.route.bypass else "method", "text": f"Not stored: {why}."}
         }
-    case = gateway.forwarder.case_of(visit, asked.fields, answered)
+    case = gateway.forwarder.case_of(visit, answered)
     judgement = decide(case)
     about["governing"] = list(_governing(case))
     about["rules"] = [

@@ -18,7 +18,7 @@ from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Compression
 from gateway.semantics.conditional import CONDITIONAL, is_not_modified, is_strong, may_use_range
 from gateway.semantics.fields import list_members
-from gateway.semantics.message import Fields, Request, Section, first, joined
+from gateway.semantics.message import Fields, Request, Section, first
 from gateway.semantics.negotiation import preferred_coding
 from gateway.semantics.ranges import parse_range, resolve
 
@@ -65,21 +65,23 @@ def deliver(
     now: epoch seconds. server: our name in Cache-Status. member: our Cache-Status member, by default that of a hit. grow: told when a
     compressed copy is left on the entry.
     """
+    asked = request.section
+    ranged = asked.get(b"range")
     facts.ttl = int(entry.fresh_until - now)
     made = b"age: %d\r\ncache-status: %s\r\n" % (entry.age(now), member or encode_hit(server, facts.ttl))
     coding = None
-    if entry.transform and entry.parts is None and first(request.fields, b"range") is None:
-        coding = choose_coding(entry, joined(request.fields, b"accept-encoding"), compression, grow)
+    if entry.transform and entry.parts is None and ranged is None:
+        coding = choose_coding(entry, asked.joined(b"accept-encoding"), compression, grow)
     fields, body = _coded(entry, coding) if coding else (None, entry.body)
     block = entry.block if fields is None else encode_block(fields)
 
-    conditional = request.method in (b"GET", b"HEAD") and any(name in CONDITIONAL for name, _ in request.fields)
+    conditional = request.method in (b"GET", b"HEAD") and not CONDITIONAL.isdisjoint(asked)
     if conditional and _answers_304(entry, request, now):
         kept = [field for field in (fields or entry.fields()) if field[0] not in NOT_IN_304]
         return Response(304, encode_block(kept) + made, None, facts)
 
-    wanted = parse_range(first(request.fields, b"range")) if request.method == b"GET" else None
-    if wanted is not None and may_use_range(first(request.fields, b"if-range"), entry.etag, entry.modified, now):
+    wanted = parse_range(ranged) if ranged is not None and request.method == b"GET" else None
+    if wanted is not None and may_use_range(asked.get(b"if-range"), entry.etag, entry.modified, now):
         if entry.parts is not None:
             return _partial_from_parts(entry, block, made, facts, request)
         if entry.status == 200:

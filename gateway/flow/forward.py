@@ -203,7 +203,7 @@ class Forwarder:
             return await self._fetch(visit, None, stamp)
         if response.status == 206 and b"range" not in visit.request.section:
             return await self._complete(visit, entry, sent, response, stamp)
-        judgement = self._judge(visit, sent, response)
+        judgement = self._judge(visit, response)
         if isinstance(judgement, NotStored):
             self._note_uncacheable(visit, response.status)
             if (
@@ -245,12 +245,12 @@ class Forwarder:
         response.request_time += skew
         return response
 
-    def case_of(self, visit: Visit, sent: Fields, response: OriginResponse, method: bytes = b"GET") -> Case:
-        """What is judged when response answers a fetch of visit. sent: the request fields that the origin got."""
+    def case_of(self, visit: Visit, response: OriginResponse, method: bytes = b"GET") -> Case:
+        """What is judged when response answers a fetch of visit."""
         return Case(
             method,
             visit.key,
-            Section(sent),
+            visit.request.section,
             response.status,
             response.section,
             visit.route.policy,
@@ -261,8 +261,8 @@ class Forwarder:
             length=response.length,
         )
 
-    def _judge(self, visit: Visit, sent: Fields, response: OriginResponse, method: bytes = b"GET") -> Judgement:
-        return decide(self.case_of(visit, sent, response, method))
+    def _judge(self, visit: Visit, response: OriginResponse, method: bytes = b"GET") -> Judgement:
+        return decide(self.case_of(visit, response, method))
 
     def _begin(self, visit: Visit, sent: Fields, response: OriginResponse, terms: Stored) -> Filling:
         policy, esi, said = visit.route.policy, visit.route.esi, response.section
@@ -287,6 +287,7 @@ class Forwarder:
             tags=tags,
             length=response.length,
             extent=extent,
+            kept=kept,
             withheld=[field for field in end_to_end(response.fields) if field[0] in terms.omit] if terms.omit else [],
         )
         filling.esi = is_page
@@ -297,8 +298,8 @@ class Forwarder:
         """Store it here and now when there is nothing to wait for: no content, or one that was there as soon as its head, as that of most pages is."""
         body, spool = response.body, filling.spool
         if isinstance(body, ArrivedBody):
-            if body.size > visit.route.policy.max_object_bytes:
-                return  # longer than anybody said: _fill knows what to do
+            if response.length is None and body.size > visit.route.policy.max_object_bytes:
+                return  # longer than it may be, and nobody has said so: _fill knows what to do
             if content := body.take():
                 spool.feed(content)
         elif body is not None:
@@ -364,6 +365,7 @@ class Forwarder:
             stamp=stamp,
             parts=parts,
             length=length,
+            said=filling.kept,
         )
         if filling.esi:
             entry.esi = True
@@ -393,7 +395,7 @@ class Forwarder:
 
     async def _complete(self, visit: Visit, entry: Entry | None, sent: Fields, response: OriginResponse, stamp: int) -> Landing:
         """The client wants the whole, we held a part and asked for the rest. What can't be joined is fetched anew."""
-        judgement = self._judge(visit, sent, response)
+        judgement = self._judge(visit, response)
         if entry is not None and isinstance(judgement, Stored) and response.body is not None:
             filling = self._begin(visit, sent, response, judgement)
             await self._fill(visit, filling, response, stamp)
@@ -522,7 +524,7 @@ class Forwarder:
         if request.method == b"HEAD" and entry is not None and response.status == 200:
             self._update_from_head(visit, entry, sent, response, stamp)
         if request.method == b"GET" and not (visit.route.bypass or request.has_body or upgrade):
-            if isinstance(self._judge(visit, sent, response), Stored):
+            if isinstance(self._judge(visit, response), Stored):
                 self.uncacheable.forget(visit.crowd)  # the next one may be shared again
             else:
                 self._note_uncacheable(visit, response.status)
@@ -536,7 +538,7 @@ class Forwarder:
     async def store_post(self, visit: Visit, response: OriginResponse) -> Filling | None:
         """A response to POST that says it is what a GET of this URL would bring (RFC 9110 §9.3.3): taken in for the cache, and returned."""
         sent = origin_fields(visit, self.identity, shared=True)
-        judgement = self._judge(visit, sent, response, b"POST")
+        judgement = self._judge(visit, response, b"POST")
         if isinstance(judgement, NotStored) or response.body is None or visit.overtaken:
             return None
         filling = self._begin(visit, sent, response, judgement)

@@ -9,7 +9,7 @@ from gateway.cache.entry import Entry
 from gateway.cache.policy import Reason, Stored
 from gateway.cache.variant import NominatedValues
 from gateway.errors import UpstreamError
-from gateway.semantics.message import Fields
+from gateway.semantics.message import Fields, Section
 from gateway.upstream.origin import OriginResponse
 
 __all__ = ["Filling", "Flight", "Landing"]
@@ -18,7 +18,7 @@ __all__ = ["Filling", "Flight", "Landing"]
 class Filling:
     """A response that may be stored and is on its way: head known, body arriving in the spool.
 
-    fields      what is kept of the header section
+    fields      what is kept of the header section; kept: the same, but for what we say in it ourselves
     withheld    fields that a qualified no-cache or private names: for the client that it was fetched for, not for the store. RFC 9111 §5.2.2.4, §5.2.2.7
     extent      for a 206: (start, stop, complete length) as Content-Range has it
     esi         it is to be assembled; markup: its ESI is run, not only its nonce made anew
@@ -31,6 +31,7 @@ class Filling:
         "esi",
         "extent",
         "fields",
+        "kept",
         "length",
         "markup",
         "nominated",
@@ -52,6 +53,7 @@ class Filling:
         tags: tuple[bytes, ...],
         length: int | None,
         extent: tuple[int, int, int | None] | None,
+        kept: Section,
         withheld: Fields,
     ) -> None:
         self.status = status
@@ -61,6 +63,7 @@ class Filling:
         self.tags = tags
         self.length = length
         self.extent = extent
+        self.kept = kept
         self.withheld = withheld
         self.spool = Spool()
         self.entry: Entry | None = None

@@ -63,8 +63,7 @@ def tags_of(said: Section, tag_fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Surrogate keys (separated by blanks or commas) and cache groups (RFC 9875 §2) of a response, each once."""
     found: dict[bytes, None] = {}
     for name in tag_fields:
-        value = said.joined(name)
-        if value is not None:
+        if name in said and (value := said.joined(name)) is not None:
             found.update(dict.fromkeys(value.replace(b",", b" ").split()))
     groups = said.joined(b"cache-groups")
     if groups is not None:

@@ -55,7 +55,7 @@ class AccessLog:
         self._targets: dict[bytes, bytes] = {}
         self._texts: dict[bytes, bytes] = {}
         self._clients: dict[str, bytes] = {}
-        self._worker = b"%d" % os.getpid()
+        self._worker = os.getpid()
 
     def line(self, request: Request, told: Told, now: float, seconds: float, octets: int, *, complete: bool) -> None:
         """Log one request. now: epoch seconds; seconds: how long it took; octets: content sent; complete: to its end."""
@@ -170,6 +170,7 @@ class AccessLog:
         facts = told.facts
         if not self._json:
             return f"{told.status} {facts.outcome} {facts.route or '-'} ".encode()
+        includes = {"includes": facts.includes, "includes_failed": facts.includes_failed} if facts.includes else {}
         return (
             orjson.dumps(
                 {
@@ -185,9 +186,9 @@ class AccessLog:
                     "origin_status": facts.fwd_status,
                     "origin_ms": round(facts.origin_time * 1000, 3),
                     "request_id": facts.request_id,
-                    "worker": int(self._worker),
+                    "worker": self._worker,
+                    **includes,
                 }
-                | ({"includes": facts.includes, "includes_failed": facts.includes_failed} if facts.includes else {})
             )[1:]
             + b"\n"
         )

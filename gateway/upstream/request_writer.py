@@ -33,11 +33,11 @@ def encode_request_head(request: OriginRequest) -> bytes:
     """
     if request.method == b"CONNECT":
         raise ValueError("CONNECT is for proxies; an origin isn't asked for it")
-    parts = [b"%b %b HTTP/1.1" % (request.method, request.target)]
-    for field in request.fields:
-        if field[0] not in _good_names:
-            _check_name(field[0])
-        parts.append(b"%b: %b" % field)
+    fields = request.fields
+    if not _good_names.issuperset([name for name, _ in fields]):
+        for name, _ in fields:
+            _check_name(name)
+    parts = [b"%b %b HTTP/1.1" % (request.method, request.target), *[b"%b: %b" % field for field in fields]]
     framing = _framing_line(request)
     if framing is not None:
         parts.append(framing)
@@ -47,10 +47,12 @@ def encode_request_head(request: OriginRequest) -> bytes:
         _check_name(request.method)
     if _TARGET.fullmatch(request.target) is None:
         raise ValueError(f"target can't stand in a request line: {request.target.partition(b'?')[0][:80]!r}")
-    if _can_end_a_line(b"".join(parts)):
-        raise ValueError(f"CR, LF or NUL in the value of {_find_fault(request)!r}")
+    ends = len(parts)
     parts.append(b"\r\n")
-    return b"\r\n".join(parts)
+    head = b"\r\n".join(parts)
+    if head.count(b"\n") != ends + 1 or head.count(b"\r") != ends + 1 or b"\0" in head:  # more than those that were put there
+        raise ValueError(f"CR, LF or NUL in the value of {_find_fault(request)!r}")
+    return head
 
 
 def encode_chunk_line(size: int) -> bytes:
