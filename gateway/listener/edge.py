@@ -19,8 +19,8 @@ from gateway.telemetry.account import Account
 
 if TYPE_CHECKING:
     from gateway.listener.connection import ClientConnection
-    from gateway.listener.tls import TlsConnection
     from gateway.listener.cycle import Cycle
+    from gateway.listener.tls import TlsConnection
 
 __all__ = ["Carry", "Edge", "State"]
 

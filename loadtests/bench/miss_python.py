@@ -25,10 +25,9 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from gateway.processes.server import tune_collector
-
 from gateway.app import build
 from gateway.fastlane import EdgeProtocol
+from gateway.processes.server import tune_collector
 from gateway.semantics.dates import format_date
 from gateway.settings import Settings
 from gateway.upstream.connection import Connection
