@@ -1,7 +1,7 @@
 """The listener's protocol, and the hot lane in it. uvicorn takes this class by its `http=` parameter.
 
 When a complete request head without content has been read, the flow is asked for an answer from memory. With one, head and content go to the transport:
-no task, no ASGI scope, no copy of the content. Without one the request goes on to ASGI, untouched. Everything Weft does works without
+no task, no ASGI scope, no copy of the content. Without one the request gets a task, and goes to the traffic as it is. Everything Weft does works without
 this file on any ASGI server, but for what ASGI has no words for: 1xx responses and tunnels (docs/decisions/0002-lanes.md).
 """
 
@@ -30,7 +30,7 @@ _TARGET = re.compile(rb"/[A-Za-z0-9\-._~%!$&'()*+,;=:@/?]*")
 
 
 class EdgeProtocol(ReadingConnection):
-    """A connection that answers: at once where memory suffices, else by an ASGI cycle, each in its turn."""
+    """A connection that answers: at once where memory suffices, else by a cycle, each in its turn."""
 
     def data_received(self, data: bytes) -> None:
         if not self.state and not self.reading and not self.pending:  # whatever data holds, it begins with a head
@@ -109,7 +109,7 @@ class EdgeProtocol(ReadingConnection):
     # ------------------------------------------------------------------------------------------------ in turn
 
     def _dispatch(self, request: Request) -> None:
-        """Answer at once, or start the ASGI cycle, or wait for the one before."""
+        """Answer at once, or start a cycle, or wait for the one before."""
         if self.cycle is not None or self.waiting or self.write_paused:
             self.waiting.append((request, self.keep_alive))
             self.transport.pause_reading()

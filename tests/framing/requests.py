@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MALFORMED", "Malformed"]
+__all__ = ["HOST", "MALFORMED", "Malformed"]
 
 _BAD = frozenset({400})
 

@@ -551,3 +551,32 @@ def test_connecting_and_leaving_harms_nobody(gateway: GatewayProcess) -> None:
                     with pytest.raises(Closed):
                         client.response()
     assert gateway.is_well()
+
+
+# ── header sections that were read before ────────────────────────────────────────────────────────────────────────────────────────────
+
+TARGETS = ["/", "//a", "/a;b=c/d", "/a?", "/a?b=c&d=%2F", "/%zz", "/a|b", '/"a"', "/{a}", "/[a]", "/a^b", "/a\\b", "/a`b", "/<a>"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_is_the_same_before_a_header_section_that_was_read_already(
+    gateway: GatewayProcess, origin: ScriptedOrigin, path: str, target: str
+) -> None:
+    """The second request is read by llhttp; of the third only the target is (docs/decisions/0002-lanes.md)."""
+    asked = path + target
+    place = asked.partition("?")[0]
+    with gateway.connect() as client:
+        for number in range(3):
+            origin.script(place, answer(ok(b"%d" % number)))
+            section = (
+                b"X-Path: " + path.encode() if number else b"X-Path: another"
+            )  # from the second on it is known to be uncacheable
+            client.send(get(asked, section, b"Cookie: a=b"))
+            response = client.response()
+            assert (response.status, response.body) == (200, b"%d" % number)
+    _, first, second = origin.received_at(place)
+    ours = {b"x-request-id"}
+    assert [field for field in second.fields if field[0].lower() not in ours] == [
+        field for field in first.fields if field[0].lower() not in ours
+    ]
+    assert second.target == first.target == asked.encode()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.framing.requests import MALFORMED, Malformed
+from tests.framing.requests import HOST, MALFORMED, Malformed
 from tests.support.gateway_process import GatewayProcess
 from tests.support.raw_client import Closed, RawClient, Response
 from tests.support.scripted_origin import ScriptedOrigin
@@ -55,6 +55,25 @@ def test_a_malformed_request_is_refused_and_the_connection_closed(
     assert case.reaches or not reached
     assert not any(request.complete or request.path == "/hidden" for request in reached)
     assert gateway.is_well()
+
+
+@pytest.mark.parametrize(
+    "case", [one for one in MALFORMED if one.sent.endswith(b"\r\n" + HOST + b"\r\n")], ids=lambda case: case.id
+)
+def test_a_bad_request_line_is_refused_before_a_header_section_that_was_read_already(
+    gateway: GatewayProcess, origin: ScriptedOrigin, case: Malformed
+) -> None:
+    """Header sections are known by their octets (docs/decisions/0002-lanes.md); what stands before them is not."""
+    with gateway.connect() as client:
+        for _ in range(2):
+            client.send(b"GET /known HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert client.response().status == 200
+        before = len(origin.received)
+        response = refusal(client, case, [case.sent])
+        assert response is not None
+        assert response.status in case.status
+        assert client.is_closed()
+    assert case.reaches or len(origin.received) == before
 
 
 @pytest.mark.parametrize("hot", [True, False], ids=["behind-a-hit", "behind-a-miss"])
