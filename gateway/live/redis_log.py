@@ -211,9 +211,11 @@ class RedisLog:
             self._subscriber.begin(first)
         elif not lost and self.last is not None and first > self.last:
             self._miss(first)
-        self._count = None
+            self._count = None
         if lost or is_new:
+            self._count = None
             there = await self._read_whole()
+            self._is_lost(await self.bounds())  # from here on it is known how many there have been
             if lost:
                 await self._put_back(there)
 
