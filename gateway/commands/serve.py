@@ -13,7 +13,9 @@ from gateway.app import build
 from gateway.errors import SettingsError
 from gateway.logs import set_up_logging
 from gateway.processes.binding import bind
+from gateway.processes.reloading import Reading
 from gateway.processes.supervisor import Supervisor
+from gateway.settings.difference import compare, in_force
 from gateway.settings.flags import add_settings_arguments, read_arguments
 
 __all__ = ["add_arguments", "run"]
@@ -37,4 +39,5 @@ def run(namespace: argparse.Namespace) -> int:
     except OSError as error:
         print(f"weft serve: {error.strerror}", file=sys.stderr)
         return 1
-    return Supervisor(settings, build, listener).run()
+    reading = Reading(lambda: read_arguments(namespace, os.environ).settings, compare, in_force)
+    return Supervisor(settings, build, listener, reading).run()

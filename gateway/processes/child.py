@@ -10,11 +10,11 @@ import selectors
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from time import monotonic
 
 from gateway.processes.channel import Channel
 from gateway.processes.pulse import Pulse
+from gateway.processes.watch import Watch
 
 __all__ = ["DUMP", "Child", "fork"]
 
@@ -47,8 +47,9 @@ class Child:
         self.cause = ""
         """Why it could not start, as it said itself; lines."""
         self.exit_code: int | None = None
-        self.fate = ""
-        """Why we have ended it: a word of weft_worker_restarts_total; "" when we have not."""
+        self.watch = Watch()
+        self.dumping_until = 0.0
+        """It is given up; until then it may write down where it stands. Monotonic seconds, 0 when it is not."""
         self.deadline = float("inf")
         """Monotonic seconds at which it is killed, whatever it does."""
 
@@ -63,20 +64,11 @@ class Child:
         except BlockingIOError:
             return ""
 
-    def rss(self) -> int:
-        """Resident octets now, 0 when it is gone."""
-        try:
-            pages = Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]
-        except OSError:
-            return 0
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-    def waited_for_cpu(self) -> float:
-        """Seconds for which its main thread wanted to run and could not, since its start; 0.0 where the kernel does not tell."""
-        try:
-            return int(Path(f"/proc/{self.pid}/schedstat").read_text("ascii").split()[1]) / 1e9
-        except (OSError, IndexError):
-            return 0.0
+    @property
+    def how(self) -> str:
+        """How it ended, in words."""
+        code = self.exit_code or 0
+        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
 
     def forget(self) -> None:
         """It is gone: give back what it took."""

@@ -1,6 +1,7 @@
 """The parent: a plain loop over signals, channels and the time. It never serves, and nothing in it waits for a worker.
 
 SIGTERM, SIGINT   everything drains, then the exit code is 0; another SIGINT, and nobody waits any more
+SIGHUP            a rolling restart with the settings read anew: reloading.py
 SIGCHLD           a worker has died: crew.py
 """
 
@@ -18,9 +19,13 @@ from time import monotonic
 from types import FrameType
 
 from gateway.logs import name_speaker
+from gateway.processes.asks import Asks
 from gateway.processes.channel import Message
 from gateway.processes.child import Child
-from gateway.processes.crew import Crew
+from gateway.processes.crew import SLACK, Crew
+from gateway.processes.memory import rss
+from gateway.processes.outcome import Outcome
+from gateway.processes.reloading import Reading, Reloading
 from gateway.processes.worker import Build
 from gateway.settings import Settings
 
@@ -29,21 +34,24 @@ __all__ = ["Supervisor"]
 logger = logging.getLogger(__name__)
 
 _TICK = 0.1
-_SLACK = 2.0
-"""Seconds after drain_delay and drain_timeout at which a worker that drains is killed: it should have gone by itself."""
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class Supervisor:
     """build: makes the gateway of a worker. listener: bound, and closed by us at the end. owns_port: nobody outside holds it."""
 
-    def __init__(self, settings: Settings, build: Build, listener: socket.socket, *, owns_port: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, build: Build, listener: socket.socket, reading: Reading, *, owns_port: bool = True
+    ) -> None:
         self.listener = listener
         self.owns_port = owns_port
         self.has_served = False
         self.exit_code: int | None = None
         self._selector = selectors.DefaultSelector()
         self._crew = Crew(settings, build, listener, self._selector, self._hear, owns_port=owns_port)
+        self._asks = Asks()
+        self._reloading = Reloading(self._crew, self._asks, reading)
+        self._weighed = monotonic()
         self._wake, self._woken = socket.socketpair()
 
     def run(self) -> int:
@@ -66,10 +74,28 @@ class Supervisor:
             else:
                 self._crew.listen_to(key.data)
         for child in self._crew.reap():
+            self._asks.lose(child)
             self._mourn(child)
-        self._crew.look(monotonic())
+        now = monotonic()
+        self._crew.look(now)
+        self._asks.look(now)
+        self._reloading.look()
+        self._weigh(now)
         self._tell_of_start()
         self._tell_of_end()
+
+    def _weigh(self, now: float) -> None:
+        """Once a second: who has grown too large is replaced, one after the other."""
+        if now - self._weighed < 1.0:
+            return
+        self._weighed = now
+        limit = self._crew.settings.server.max_rss
+        if limit and not self._crew.is_ending and not self._reloading.is_busy:
+            for child in self._crew.serving:
+                if (held := rss(child.pid)) > limit:
+                    logger.warning("worker too large", extra={"worker": child.slot, "worker_pid": child.pid, "rss": held})
+                    self._reloading.replace(child.slot, "max_rss")
+                    return
 
     # ------------------------------------------------------------------------------------------------ start
 
@@ -89,7 +115,7 @@ class Supervisor:
         """Nobody has served yet: that a worker can't start is the end, and the reason goes to who started us."""
         if self.has_served or self._crew.is_ending or self.exit_code is not None:
             return
-        cause = child.cause or f"a worker ended at its start, {_how(child)}"
+        cause = child.cause or f"a worker ended at its start, {child.how}"
         sys.stderr.write(f"{cause if child.cause else f'weft serve: {cause}'}\n")
         self._crew.is_ending = True
         for other in self._crew.everyone():
@@ -106,7 +132,7 @@ class Supervisor:
             logger.info("stopping", extra={"signal": signal.Signals(number).name, "workers": len(list(crew.everyone()))})
             for child in crew.everyone():
                 child.channel.send("drain", replaced=False)
-                child.deadline = monotonic() + server.drain_delay + server.drain_timeout + _SLACK
+                child.deadline = monotonic() + server.drain_delay + server.drain_timeout + SLACK
         elif number == signal.SIGINT:
             for child in crew.everyone():
                 child.channel.send("abort")
@@ -124,14 +150,26 @@ class Supervisor:
     # ------------------------------------------------------------------------------------------------ what comes in
 
     def _hear(self, child: Child, message: Message) -> None:
-        """A worker wants something."""
-        if message.say == "leave" and not self._crew.is_ending:
-            child.channel.send("drain", replaced=True)
+        """A worker wants something, or replies."""
+        match message.say:
+            case "answer":
+                self._asks.hear(child, message)
+            case "leave":
+                self._reloading.replace(child.slot, "asked")
+            case "ask" if message.words["what"] == "reload":
+                number, words = message.words["id"], message.words
+
+                def answer(outcome: Outcome) -> None:
+                    child.channel.send("answer", id=number, outcome=outcome)
+
+                self._reloading.reload(answer, dry_run=words["dry_run"], restart=words["restart"])
 
     def _obey(self) -> None:
         for number in self._woken.recv(4096):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._end(number)
+            elif number == signal.SIGHUP and not self._crew.is_ending:
+                self._reloading.hang_up()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -152,8 +190,3 @@ class Supervisor:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """A handler must be there for the wake-up to be written; what is to be done, the loop does."""
-
-
-def _how(child: Child) -> str:
-    code = child.exit_code or 0
-    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

@@ -16,7 +16,9 @@ from gateway.errors import SettingsError
 from gateway.logs import name_speaker
 from gateway.processes.channel import Channel, Message
 from gateway.processes.child import Child
+from gateway.processes.outcome import Outcome
 from gateway.processes.server import Server, tune_collector
+from gateway.processes.shipping import unpack
 from gateway.settings import Settings
 
 __all__ = ["Build", "Worker", "live"]
@@ -41,7 +43,11 @@ class Worker:
         self.server = _WorkerServer(gateway, shares=gateway.settings.server.workers > 1, owns_port=owns_port)
         self.server.on_started = self._tell_ready
         self.server.on_closed = lambda: self._send("closed")
+        self.parent = _Parent(self._send)
         self._loop = asyncio.get_running_loop()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._swap: Callable[[], None] | None = None
+        gateway.parent = self.parent
 
     async def run(self) -> None:
         """Until the parent says that it is enough, or is gone."""
@@ -61,6 +67,7 @@ class Worker:
             self._loop.remove_reader(self.channel.fileno())
             self._loop.remove_writer(self.channel.fileno())
             logger.error("parent is gone")
+            self.parent.lose()
             self.server.most = _ORPHANED
             self._drain()
 
@@ -70,6 +77,31 @@ class Worker:
                 self._drain(replaced=message.words["replaced"])
             case "abort":
                 self.server.should_exit = self.server.force_exit = True
+            case "answer":
+                self.parent.hear(message)
+            case "ask":
+                task = self._loop.create_task(self._answer(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+            case "swap" if self._swap is not None:
+                self._swap()
+                self._swap = None
+            case "forget":
+                self._swap = None
+
+    async def _answer(self, message: Message) -> None:
+        number = message.words["id"]
+        match message.words["what"]:
+            case "prepare":
+                self._send("answer", id=number, faults=await self._prepare(unpack(message.blob)))
+
+    async def _prepare(self, settings: Settings) -> list[str]:
+        """Build what the settings need; what keeps it from being built, in lines."""
+        try:
+            self._swap = await self.gateway.prepare(settings)
+        except SettingsError as error:
+            return error.problems
+        return []
 
     def _drain(self, *, replaced: bool = False) -> None:
         if not self.server.should_exit:
@@ -85,6 +117,43 @@ class Worker:
         self.channel.flush()
         if not self.channel.is_full or self.channel.ended:
             self._loop.remove_writer(self.channel.fileno())
+
+
+class _Parent:
+    """The parent, as the gateway can ask it: outcome.Parent."""
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        self._send = send
+        self._open: dict[int, asyncio.Future[Message]] = {}
+        self._count = 0
+
+    async def reload(self, *, dry_run: bool = False, restart: bool = False) -> Outcome:
+        """See outcome.Parent."""
+        reply = await self._ask("reload", dry_run=dry_run, restart=restart)
+        return Outcome(*reply.words["outcome"])
+
+    async def _ask(self, what: str, **words: object) -> Message:
+        self._count += 1
+        number = self._count
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._open[number] = future
+        try:
+            self._send("ask", id=number, what=what, **words)
+            return await future
+        finally:
+            del self._open[number]
+
+    def hear(self, message: Message) -> None:
+        """A reply."""
+        future = self._open.get(message.words["id"])
+        if future is not None and not future.done():
+            future.set_result(message)
+
+    def lose(self) -> None:
+        """It is gone."""
+        for future in self._open.values():
+            if not future.done():
+                future.set_exception(ConnectionError("the parent is gone"))
 
 
 class _WorkerServer(Server):

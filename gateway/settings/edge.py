@@ -113,6 +113,20 @@ class Server(Section):
     drain_timeout: Seconds = leaf(
         25.0, "After that: how long what runs may take to finish. Kubernetes kills after 30.", unit="seconds", ge=0, le=3600
     )
+    watchdog: Seconds = leaf(
+        1.5,
+        "How long a worker's event loop may stand still before the worker is killed and replaced; time without a processor does not count. 0 never does.",
+        unit="seconds",
+        ge=0,
+        le=600,
+    )
+    max_rss: Bytes = leaf(
+        0,
+        "Resident memory at which a worker is replaced, after its successor serves. 0 sets no limit.",
+        unit="bytes",
+        ge=0,
+        le=2**50,
+    )
     fast_lane: Switch = leaf(True, "Whether hits are answered in the protocol, without a task. Off only to look for a fault.")
     limits: Limits = leaf(Limits(), "What a client may cost.")
     tls: Tls = leaf(Tls(), "Certificates and keys.")

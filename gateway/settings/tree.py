@@ -114,6 +114,7 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
         )
     yield from _of_redis(settings.redis)
     yield from _of_tls(settings.server.tls)
+    yield from _of_server(settings)
     if settings.cache.max_object_bytes > settings.cache.memory.max_bytes:
         yield _larger_than_memory(("cache", "max_object_bytes"), settings)
     yield from _of_origin(("upstream",), settings.upstream)
@@ -134,6 +135,19 @@ def _of_tls(tls: Tls) -> Iterator[Contradiction]:
         yield Contradiction(files, "each file once")
     if tls.client_ca and not tls.certificates:
         yield Contradiction(files, "", other=("server", "tls", "client_ca"))
+
+
+def _of_server(settings: Settings) -> Iterator[Contradiction]:
+    if 0 < settings.server.watchdog < 0.5:
+        yield Contradiction(("server", "watchdog"), "0, or >= 0.5 seconds", "the pulse is looked at ten times a second")
+    least = settings.cache.memory.max_bytes * 6 // 5 + (64 << 20)
+    if 0 < settings.server.max_rss < least:
+        yield Contradiction(
+            ("server", "max_rss"),
+            f">= {least} bytes",
+            "a worker whose cache.memory.max_bytes is full would be replaced for it",
+            ("cache", "memory", "max_bytes"),
+        )
 
 
 def _of_origin(path: tuple[str | int, ...], origin: Upstream) -> Iterator[Contradiction]:

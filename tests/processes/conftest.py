@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,9 @@ TWO = {"server.workers": 2, "redis.url": "redis://127.0.0.1:1"}
 def serve(start_gateway) -> Callable[..., GatewayProcess]:
     """serve(2, {"server.watchdog": 1}): a gateway with so many workers, all of them ready."""
 
-    def serve(workers: int = 1, settings: dict[str, object] | None = None) -> GatewayProcess:
+    def serve(workers: int = 1, settings: dict[str, object] | None = None, **options: Any) -> GatewayProcess:
         several = TWO | {"server.workers": workers} if workers > 1 else {}
-        gateway = start_gateway({"log.access": "off", **several, **(settings or {})})
+        gateway = start_gateway({"log.access": "off", **several, **(settings or {})}, **options)
         gateway.until(lambda: len(gateway.events("worker ready")) == workers, "all workers ready")
         return gateway
 

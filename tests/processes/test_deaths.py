@@ -24,7 +24,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_reason_logged_once(serve, p
     assert gateway.ask(get(path)).status == 200, "who knocks meanwhile waits in the kernel's queue"
     assert first not in gateway.workers()
     (told,) = gateway.events("worker replaced")
-    assert (told["worker"], told["worker_pid"], told["reason"], told["signal"]) == (1, first, "signal", "SIGKILL")
+    assert (told["worker"], told["worker_pid"], told["reason"], told["how"]) == (1, first, "signal", "by SIGKILL")
     assert (told["from"], told["pid"]) == ("parent", gateway.pid)
 
 

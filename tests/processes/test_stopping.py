@@ -6,14 +6,23 @@ import os
 import signal
 import threading
 
-import pytest
-
 from tests.support.raw_client import RawClient
 from tests.support.scripted_origin import Peer, Received, ScriptedOrigin, ok
 
 
 def get(path: str) -> bytes:
     return b"GET " + path.encode() + b" HTTP/1.1\r\nHost: stopping.test\r\n\r\n"
+
+
+def is_refused(port: int) -> bool:
+    """Whether nobody listens. Between the last one let in and the close there is a moment in which a connection is made, and reset."""
+    try:
+        RawClient(port).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionError:
+        return False
+    return False
 
 
 def test_all_workers_finish_what_they_have_begun(serve, origin: ScriptedOrigin, path: str) -> None:
@@ -32,8 +41,7 @@ def test_all_workers_finish_what_they_have_begun(serve, origin: ScriptedOrigin, 
         assert asked.acquire(timeout=20)
     gateway.signal(signal.SIGTERM)
     gateway.until(lambda: len(gateway.events("draining")) == 2, "both drain")
-    with pytest.raises(OSError, match="refused"):
-        gateway.until(lambda: RawClient(gateway.port).close(), "the port is closed")
+    gateway.until(lambda: is_refused(gateway.port), "the port is closed")
     go_on.set()
     for client in clients:
         with client:
@@ -62,7 +70,7 @@ def test_a_second_interrupt_ends_all_at_once(serve, origin: ScriptedOrigin, path
 
 
 def test_a_stopped_worker_does_not_keep_the_others(serve) -> None:
-    gateway = serve(2, {"server.drain_timeout": 0.2})
+    gateway = serve(2, {"server.drain_timeout": 0.2, "server.watchdog": 0})
     stopped = gateway.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     gateway.signal(signal.SIGTERM)

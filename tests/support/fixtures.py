@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -56,8 +57,9 @@ def start_gateway(shared_origin: ScriptedOrigin) -> Iterator[StartGateway]:
     """start_gateway({"server.max_connections": 2}, upstream=url): another one, with those settings; ended with the test."""
     with ExitStack() as stack:
 
-        def start(settings: Mapping[str, object] | None = None, upstream: str = "") -> GatewayProcess:
-            return stack.enter_context(GatewayProcess(upstream or shared_origin.url, {**PATIENT_BREAKER, **(settings or {})}))
+        def start(settings: Mapping[str, object] | None = None, upstream: str = "", **options: Any) -> GatewayProcess:
+            given = {**PATIENT_BREAKER, **(settings or {})}
+            return stack.enter_context(GatewayProcess(upstream or shared_origin.url, given, **options))
 
         yield start
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -31,13 +31,25 @@ _PATIENCE = 20.0  # for starting and stopping; a busy machine needs seconds, not
 
 
 class GatewayProcess:
-    """Started at once, ready when constructed. settings: as `--set` takes them, `upstream.first_byte_timeout` → 1. tls: what clients connect with."""
+    """Started at once, ready when constructed.
 
-    def __init__(self, upstream: str, settings: Mapping[str, object] | None = None, tls: ssl.SSLContext | None = None) -> None:
+    settings: as `--set` takes them, `upstream.first_byte_timeout` → 1. tls: what clients connect with. program: what Python runs as `weft`.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        settings: Mapping[str, object] | None = None,
+        tls: ssl.SSLContext | None = None,
+        *,
+        config: Path | None = None,
+        program: Sequence[str] = ("-m", "gateway"),
+    ) -> None:
         self._tls = tls
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         given = {"log.access": "text", **(settings or {})}
-        command = [sys.executable, "-m", "gateway", "serve", "--upstream", upstream, "--port", "0"]
+        command = [sys.executable, *program, "serve", "--upstream", upstream, "--port", "0"]
+        command += ["--config", str(config)] if config is not None else []
         for name, value in given.items():
             command += ["--set", f"{name}={json.dumps(value) if not isinstance(value, str) else value}"]
         # Coverage of subprocesses is asked for by variables that begin so; all else stays outside.

@@ -1,0 +1,48 @@
+"""`weft` with paths that do to a worker what no request can: python tests/processes/misbehaving.py serve …
+
+/_weft/block   stands still for a minute        /_weft/spin   counts for a minute        /_weft/grow   takes 100 MB, and keeps them
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway import app
+from gateway.__main__ import main
+from gateway.commands import serve
+from gateway.settings import Settings
+
+kept: list[bytearray] = []
+
+
+async def block(request: Request) -> Response:
+    time.sleep(60)  # noqa: ASYNC251 - that is what it is for
+    return PlainTextResponse("at last")
+
+
+async def spin(request: Request) -> Response:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        sum(range(1000))
+    return PlainTextResponse("at last")
+
+
+async def grow(request: Request) -> Response:
+    kept.append(bytearray(b"x" * 100_000_000))
+    return PlainTextResponse("large")
+
+
+def build(settings: Settings) -> app.Gateway:
+    paths: Sequence[Route] = [Route("/block", block), Route("/spin", spin), Route("/grow", grow)]
+    return app.build(settings, extra_routes=paths)
+
+
+if __name__ == "__main__":
+    serve.build = build
+    sys.exit(main())
