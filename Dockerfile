@@ -1,6 +1,6 @@
 # Two stages: one that builds, with what building needs; one that runs, with the gateway and nothing else.
 #   docker build -t weft .
-#   docker run --read-only -p 8080:8080 -e WEFT_UPSTREAM__URL=http://origin:8000 weft
+#   docker run --read-only --cap-drop ALL -p 8080:8080 -e WEFT_UPSTREAM__URL=http://origin:8000 weft
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
@@ -35,10 +35,10 @@ USER 10001:10001
 # An image whose gateway would not start is not built.
 RUN WEFT_UPSTREAM__URL=http://origin.internal:8000 weft check
 EXPOSE 8080
-# urlopen raises for a status above 399, and then the exit code is 1.
+# Asked without imports, twice as cheap as with them. A gateway with server.tls needs another: this one speaks plain HTTP.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['WEFT_SERVER__PORT']}/_weft/health/live\", timeout=2)"]
-# Weft drains on SIGTERM; give it as long as server.drain_delay and server.drain_timeout together: docker stop --time 30.
+  CMD ["python", "-ISc", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ['WEFT_SERVER__PORT'])), 2); s.sendall(b'GET /_weft/health/live HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(not s.recv(64).startswith(b'HTTP/1.1 200 '))"]
+# Weft drains on SIGTERM; give it as long as server.drain_delay and server.drain_timeout together, and 5 s: docker stop --time 30.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["weft"]
 CMD ["serve"]

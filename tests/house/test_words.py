@@ -337,7 +337,9 @@ def test_a_setting_that_a_page_names_exists(page):
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)
 def test_a_file_that_a_page_names_exists(page):
-    named = re.findall(r"(?<![\w/.-])((?:tests|loadtests|gateway|fragments|profiles|docs)/[\w./-]*\w/?)", page.read_text("utf-8"))
+    named = re.findall(
+        r"(?<![\w/.-])((?:tests|loadtests|deploy|gateway|fragments|profiles|docs)/[\w./-]*\w/?)", page.read_text("utf-8")
+    )
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
