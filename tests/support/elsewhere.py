@@ -30,6 +30,7 @@ class Elsewhere(GatewayProcess):
     """Started at once, ready when constructed. The port is read from the log."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: str = "/", pass_fds: Sequence[int] = ()) -> None:
+        self._tls = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         self._process = subprocess.Popen(
             list(command),
