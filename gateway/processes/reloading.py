@@ -102,14 +102,11 @@ class Reloading:
             return
         changes = [list(map(str, change)) for change in self._reading.compare(crew.settings, wished)]
         status: Literal["done", "unchanged"] = "done" if changes else "unchanged"
-        if dry_run:
-            then(self._outcome(status, changes=changes))
-        elif restart:
-            settings = self._reading.in_force(crew.settings, wished, "live", "workers")
+        settings = self._reading.in_force(crew.settings, wished, "live", *(["workers"] if restart else []))
+        if restart and not dry_run:
             self._roll(settings, status, changes, then)
         else:
-            settings = self._reading.in_force(crew.settings, wished, "live")
-            self._swap(settings, status, changes, then)
+            self._swap(settings, status, changes, then, dry_run=dry_run)
 
     # ------------------------------------------------------------------------------------------------ by new workers
 
@@ -134,10 +131,17 @@ class Reloading:
     # ------------------------------------------------------------------------------------------------ in place
 
     def _swap(
-        self, settings: Settings, status: Literal["done", "unchanged"], changes: list[list[str]], then: Callable[[Outcome], None]
+        self,
+        settings: Settings,
+        status: Literal["done", "unchanged"],
+        changes: list[list[str]],
+        then: Callable[[Outcome], None],
+        *,
+        dry_run: bool,
     ) -> None:
+        """dry_run: one worker prepares, which finds the faults of files that the settings name, and then forgets."""
         self._is_swapping = True
-        children = self._crew.serving
+        children = self._crew.serving[:1] if dry_run else self._crew.serving
 
         def prepared(replies: dict[Child, Message | None]) -> None:
             self._is_swapping = False
@@ -145,14 +149,16 @@ class Reloading:
             if not children:
                 faults = ["no worker is ready"]
             for child in children:
-                child.channel.send("forget" if faults else "swap")
+                child.channel.send("forget" if faults or dry_run else "swap")
             if faults:
-                self._tell("settings failed", faults=faults)
+                if not dry_run:
+                    self._tell("settings failed", faults=faults)
                 then(self._outcome("failed", faults=faults, changes=changes))
                 return
-            self._take(settings, changes)
-            for child in children:
-                child.generation = self._crew.generation
+            if not dry_run:
+                self._take(settings, changes)
+                for child in children:
+                    child.generation = self._crew.generation
             then(self._outcome(status, changes=changes))
 
         self._asks.ask(children, "prepare", prepared, within=_PREPARE, blob=pack(settings))

@@ -160,7 +160,7 @@ class Supervisor:
                 number, words = message.words["id"], message.words
 
                 def answer(outcome: Outcome) -> None:
-                    child.channel.send("answer", id=number, outcome=outcome)
+                    child.channel.send("answer", id=number, outcome=list(outcome))
 
                 self._reloading.reload(answer, dry_run=words["dry_run"], restart=words["restart"])
 
