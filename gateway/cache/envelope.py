@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from gateway.cache.key import Key
 from gateway.cache.policy import Stored
 from gateway.cache.positions import Position
 from gateway.cache.targeted import Directives
-from gateway.cache.variant import VaryNames
+from gateway.cache.variant import NominatedValues, VaryNames
 
 __all__ = ["Recalled", "decode", "encode_entry", "encode_vary"]
 
@@ -48,7 +49,7 @@ def encode_entry(entry: Entry, place: Position, *, is_text: bool) -> bytes:
         "status": entry.status,
         "block": len(entry.block),
         "vary": _texts(entry.vary),
-        "nominated": [value if value is None else value.decode("latin-1") for value in entry.nominated],
+        "selected": _digest(entry.nominated),
         "tags": _texts(entry.tags),
         "place": place,
         "born": entry.born,
@@ -65,9 +66,15 @@ def encode_vary(key: Key, names: VaryNames) -> bytes:
     return _seal({"key": _texts(key), "names": _texts(names)}, b"", b"")
 
 
-def decode(octets: bytes, key: Key, sequence_at: Callable[[Position], int | None]) -> Recalled | VaryNames | None:
+def decode(
+    octets: bytes,
+    key: Key,
+    select: Callable[[VaryNames], NominatedValues],
+    sequence_at: Callable[[Position], int | None],
+) -> Recalled | VaryNames | None:
     """What octets hold for key: a response, or the names that its responses vary on; None for anything else.
 
+    select: the request's values for what a response varies on; one that was stored for others is none.
     sequence_at: see Positions; a response of a time that nothing is known of is none.
     """
     try:
@@ -80,13 +87,23 @@ def decode(octets: bytes, key: Key, sequence_at: Callable[[Position], int | None
             return None
         if "names" in heading:
             return _octets(heading["names"])
-        return _recall(heading, octets, start, key, sequence_at)
+        names = _octets(heading["vary"])
+        nominated = select(names)
+        if heading["selected"] != _digest(nominated):
+            return None
+        return _recall(heading, octets, start, key, names, nominated, sequence_at)
     except (struct.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeError):
         return None  # not ours, or of another version: a miss
 
 
 def _recall(
-    heading: dict[str, Any], octets: bytes, start: int, key: Key, sequence_at: Callable[[Position], int | None]
+    heading: dict[str, Any],
+    octets: bytes,
+    start: int,
+    key: Key,
+    names: VaryNames,
+    nominated: NominatedValues,
+    sequence_at: Callable[[Position], int | None],
 ) -> Recalled | None:
     milliseconds, counter = heading["place"]
     stamp = sequence_at((milliseconds, counter))
@@ -101,7 +118,7 @@ def _recall(
         lifetime=heading["lifetime"],
         windows=StaleWindows(while_revalidate, if_error, on_request=on_request),
         explicit=explicit,
-        vary=_octets(heading["vary"]),
+        vary=names,
     )
     terms.validate, terms.shared, terms.transform = validate, shared, transform
     body = start + heading["block"]
@@ -112,12 +129,18 @@ def _recall(
         decode_block(octets[start:body]),
         octets[body:],
         terms,
-        nominated=tuple(value if value is None else value.encode("latin-1") for value in heading["nominated"]),
+        nominated=nominated,
         tags=_octets(heading["tags"]),
         stamp=stamp,
     )
     entry.esi = esi
     return Recalled(entry, terms, is_text)
+
+
+def _digest(values: NominatedValues) -> str:
+    """Of the values that a response was selected by. They may be a visitor's cookies, which have no business in Redis."""
+    told = b"".join(b"-" if value is None else b"%d:%s" % (len(value), value) for value in values)
+    return blake2b(told, digest_size=16).hexdigest()
 
 
 def _seal(heading: dict[str, object], block: bytes, body: bytes) -> bytes:

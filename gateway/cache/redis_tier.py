@@ -58,18 +58,21 @@ class RedisTier:
         key, _ = crowd
         place = self._place(key)
         octets, told = await asyncio.gather(self._link.get(place + b":e"), self._link.get(_lease(place, crowd)))
-        found = self._read(octets, key, sequence_at)
+        found = self._read(octets, key, select, sequence_at)
         if isinstance(found, tuple):
             octets = await self._link.get(_variant(place, found, select(found)))
-            found = self._read(octets, key, sequence_at)
-        if not isinstance(found, Recalled) or select(found.entry.vary) != found.entry.nominated:
-            found = None
-        return Look(found, Lease.FREE if told is None else Lease.ALONE if told == _ALONE else Lease.HELD)
+            found = self._read(octets, key, select, sequence_at)
+        recalled = found if isinstance(found, Recalled) else None
+        return Look(recalled, Lease.FREE if told is None else Lease.ALONE if told == _ALONE else Lease.HELD)
 
     async def claim(self, crowd: Crowd, seconds: float) -> bytes | None:
         """Tier.claim."""
         claim = os.urandom(12)
         return claim if await self._link.add(_lease(self._place(crowd[0]), crowd), claim, ttl=seconds) else None
+
+    async def prolong(self, crowd: Crowd, claim: bytes, seconds: float) -> bool:
+        """Tier.prolong."""
+        return await self._link.prolong_if(_lease(self._place(crowd[0]), crowd), claim, ttl=seconds)
 
     def release(self, crowd: Crowd, claim: bytes, *, alone: float = 0.0) -> None:
         """Tier.release."""
@@ -113,10 +116,16 @@ class RedisTier:
     def _place(self, key: Key) -> bytes:
         return b"%s:{%s}" % (self._prefix, _digest(key))
 
-    def _read(self, octets: bytes | None, key: Key, sequence_at: Callable[[Position], int | None]) -> Recalled | VaryNames | None:
+    def _read(
+        self,
+        octets: bytes | None,
+        key: Key,
+        select: Callable[[VaryNames], NominatedValues],
+        sequence_at: Callable[[Position], int | None],
+    ) -> Recalled | VaryNames | None:
         if octets is None:
             return None
-        found = decode(octets, key, sequence_at)
+        found = decode(octets, key, select, sequence_at)
         if found is None:
             self.foreign += 1
         return found

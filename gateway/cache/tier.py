@@ -44,6 +44,9 @@ class Tier(Protocol):
     async def claim(self, crowd: Crowd, seconds: float) -> bytes | None:
         """Be the one who fetches, for so long at most; None when somebody else is. What is returned ends it."""
 
+    async def prolong(self, crowd: Crowd, claim: bytes, seconds: float) -> bool:
+        """The fetch takes longer: seconds from now. False when the claim has run out."""
+
     def release(self, crowd: Crowd, claim: bytes, *, alone: float = 0.0) -> None:
         """The fetch has ended, and what came of it was kept. alone: seconds for which others are told not to wait, since nothing was."""
 

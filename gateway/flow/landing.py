@@ -118,14 +118,15 @@ class Flight:
     """One fetch under way. It ends once: it lands, or it crashes; whoever waits for that may leave without an effect on the others.
 
     stamp: the purge ledger's sequence when it began. landing: what it came to, None until then. tags: of what it brings, as soon as they are known.
-    claim: held while this process fetches for all that share a level 2.
+    claim: held while this process fetches for all that share a level 2; keeper prolongs it.
     """
 
-    __slots__ = ("_crash", "_unwanted", "_waiters", "claim", "landing", "stamp", "tags", "task")
+    __slots__ = ("_crash", "_unwanted", "_waiters", "claim", "keeper", "landing", "stamp", "tags", "task")
 
     def __init__(self, stamp: int) -> None:
         self.stamp = stamp
         self.claim: bytes | None = None
+        self.keeper: asyncio.TimerHandle | None = None
         self.tags: tuple[bytes, ...] = ()
         self.landing: Landing | None = None
         self.task: asyncio.Task[None] | None = None

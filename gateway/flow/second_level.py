@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 from fragments.esi.program import Program
 from gateway.cache.entry import Entry
 from gateway.cache.envelope import Recalled
-from gateway.cache.plan import Reuse, plan
+from gateway.cache.plan import Refuse, Reuse, plan
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.tier import Lease, Tier
@@ -46,7 +47,7 @@ class SecondLevel:
     """Level 2 as the flow uses it. One for the process.
 
     clock: epoch seconds. soft_grace: see Lookup. is_live: whether purges of other processes are heard now.
-    lease: seconds for which one process may fetch for all; 0: each fetches by itself.
+    lease: seconds for which one process may fetch for all before it has to say that it is still there; 0: each fetches by itself.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class SecondLevel:
         is_live: Callable[[], bool],
         *,
         soft_grace: float = 60.0,
-        lease: float = 10.0,
+        lease: float = 2.0,
     ) -> None:
         self.tier = tier
         self.store = store
@@ -67,6 +68,7 @@ class SecondLevel:
         self.is_live = is_live
         self.soft_grace = soft_grace
         self.lease = lease
+        self._prolonging: set[asyncio.Task[None]] = set()
         self.outcomes = {"hit": 0, "stale": 0, "miss": 0, "waited": 0, "unavailable": 0}
 
     async def obtain(self, visit: Visit, flight: Flight, entry: Entry | None, fetch: Fetch, *, awaited: bool) -> Landing:
@@ -103,19 +105,37 @@ class SecondLevel:
                 decision = plan(raised, visit.ask, self.clock())
                 if isinstance(decision, Reuse) and (awaited or not decision.refresh):
                     return raised, entry
-                entry = raised
+                if not isinstance(decision, Refuse) and decision.entry is not None:
+                    entry = raised
             if flight.claim is not None or look.lease is Lease.ALONE or not self.lease:
                 return None, entry
             if first(visit.request.fields, b"range") is not None:
                 return None, entry  # what comes may be a part, which nobody else can use
             if look.lease is Lease.FREE:
                 flight.claim = await tier.claim(crowd, self.lease)
+                self._prolong_later(visit, flight)
             elif self.clock() >= deadline:
                 return None, entry
             else:
                 self.outcomes["waited"] += 1
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.6, _LONGEST_PAUSE)
+
+    def _prolong_later(self, visit: Visit, flight: Flight) -> None:
+        """A claim is short, so that nobody waits long for a process that has died; most fetches are shorter."""
+        if flight.claim is not None:
+            flight.keeper = asyncio.get_running_loop().call_later(self.lease / 3, self._prolong, visit, flight)
+
+    def _prolong(self, visit: Visit, flight: Flight) -> None:
+        async def prolong(claim: bytes) -> None:
+            with suppress(RedisUnavailable):  # then it runs out, and others ask for themselves
+                if await self.tier.prolong(visit.crowd, claim, self.lease):
+                    self._prolong_later(visit, flight)
+
+        if flight.claim is not None:
+            task = asyncio.get_running_loop().create_task(prolong(flight.claim))
+            self._prolonging.add(task)
+            task.add_done_callback(self._prolonging.discard)
 
     def _raise(self, visit: Visit, found: Recalled | None, entry: Entry | None) -> Entry | None:
         """What was found, in memory; None when purges have hit it, or what is in memory is as good."""
@@ -161,6 +181,8 @@ class SecondLevel:
         claim, flight.claim = flight.claim, None
         if claim is None:
             return
+        if flight.keeper is not None:
+            flight.keeper.cancel()
         entry = None
         if landing is not None and not landing.stale:
             entry = landing.entry if landing.filling is None else landing.filling.entry

@@ -28,7 +28,8 @@ _MOST_MERGED = 64
 """Keys in one command: the values of one MGET come whole or not at all, so many large ones would run out of time together."""
 
 _REMOVE_IF = b"if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) else return 0 end"
-_REMOVE_IF_SHA = sha1(_REMOVE_IF, usedforsecurity=False).hexdigest()
+_PROLONG_IF = b"if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('PEXPIRE',KEYS[1],ARGV[2]) else return 0 end"
+_SHA = {script: sha1(script, usedforsecurity=False).hexdigest() for script in (_REMOVE_IF, _PROLONG_IF)}
 
 
 class StreamBounds(NamedTuple):
@@ -125,10 +126,17 @@ class RedisLink:
 
     async def remove_if(self, key: bytes, value: bytes) -> bool:
         """Remove key if value is what is there, in one step. True: it was."""
+        return await self._run(_REMOVE_IF, key, value)
+
+    async def prolong_if(self, key: bytes, value: bytes, *, ttl: float) -> bool:
+        """Keep what is under key for ttl seconds from now, if value is what is there. True: it was."""
+        return await self._run(_PROLONG_IF, key, value, _milliseconds(ttl))
+
+    async def _run(self, script: bytes, key: bytes, *arguments: bytes | int) -> bool:
         try:
-            reply = await self._ask(key, ("EVALSHA", _REMOVE_IF_SHA, 1, key, value), _is_number, NoScriptError)
+            reply = await self._ask(key, ("EVALSHA", _SHA[script], 1, key, *arguments), _is_number, NoScriptError)
         except _Expected:  # a server that was restarted, or another one, doesn't know the script
-            reply = await self._ask(key, ("EVAL", _REMOVE_IF, 1, key, value), _is_number)
+            reply = await self._ask(key, ("EVAL", script, 1, key, *arguments), _is_number)
         return bool(reply)
 
     # ── Streams ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,8 +26,9 @@ class RedisCache(Section):
         le=365 * 86400,
     )
     lease: Seconds = leaf(
-        10.0,
-        "How long one process may take to fetch what all wait for, until another one may try; 0 lets each process fetch by itself.",
+        2.0,
+        "For how long one process fetches for all before it has to say that it is still at it, which it does; after one that has died the others wait so long. "
+        "0 lets each process fetch by itself.",
         unit="seconds",
         ge=0,
         le=600,

@@ -18,6 +18,10 @@ KEY = (b"https", b"shop.test", b"/p/lamp?colour=r\xe9d")
 PLACE = (1_700_000_000_000, 3)
 
 
+def no_values(names):
+    return ()
+
+
 def entry_of(
     *,
     key=KEY,
@@ -69,7 +73,7 @@ def test_what_goes_in_comes_out(body, fields, vary, tags, lifetime, windows, esi
     entry = entry_of(
         body=body, fields=fields, vary=vary, nominated=nominated, tags=tags, lifetime=lifetime, windows=windows, esi=esi
     )
-    found = decode(encode_entry(entry, PLACE, is_text=is_text), KEY, {PLACE: 42}.get)
+    found = decode(encode_entry(entry, PLACE, is_text=is_text), KEY, lambda names: nominated, {PLACE: 42}.get)
     assert isinstance(found, Recalled)
     other = found.entry
     assert other.stamp == other.checked == 42, "its place, as this process counts"
@@ -108,31 +112,34 @@ def test_what_goes_in_comes_out(body, fields, vary, tags, lifetime, windows, esi
 
 
 def test_a_signpost_gives_names():
-    assert decode(encode_vary(KEY, (b"accept-language", b"cookie")), KEY, lambda place: 0) == (b"accept-language", b"cookie")
+    assert decode(encode_vary(KEY, (b"accept-language", b"cookie")), KEY, no_values, lambda place: 0) == (
+        b"accept-language",
+        b"cookie",
+    )
 
 
 def test_a_place_of_which_nothing_is_known_is_a_miss():
-    assert decode(encode_entry(entry_of(), PLACE, is_text=False), KEY, lambda place: None) is None
+    assert decode(encode_entry(entry_of(), PLACE, is_text=False), KEY, no_values, lambda place: None) is None
 
 
 def test_another_url_s_response_is_a_miss():
     """Two digests can't be told to be equal by the one who reads: the key itself is compared."""
     octets = encode_entry(entry_of(), PLACE, is_text=False)
-    assert decode(octets, (b"https", b"shop.test", b"/p/other"), lambda place: 0) is None
+    assert decode(octets, (b"https", b"shop.test", b"/p/other"), no_values, lambda place: 0) is None
 
 
 @given(octets=st.binary(max_size=200))
 def test_junk_is_a_miss(octets):
-    assert decode(octets, KEY, lambda place: 0) is None
+    assert decode(octets, KEY, no_values, lambda place: 0) is None
 
 
 @given(data=st.data())
 def test_a_damaged_or_cut_one_is_a_miss(data):
     octets = encode_entry(entry_of(body=b"x" * 50, tags=(b"a",)), PLACE, is_text=False)
     at = data.draw(st.integers(0, len(octets) - 1))
-    assert decode(octets[:at], KEY, lambda place: 0) is None
+    assert decode(octets[:at], KEY, no_values, lambda place: 0) is None
     flipped = octets[:at] + bytes([octets[at] ^ data.draw(st.integers(1, 255))]) + octets[at + 1 :]
-    assert decode(flipped, KEY, lambda place: 0) is None
+    assert decode(flipped, KEY, no_values, lambda place: 0) is None
 
 
 @pytest.mark.parametrize(
@@ -149,6 +156,16 @@ def test_a_damaged_or_cut_one_is_a_miss(data):
 def test_what_another_version_wrote_is_a_miss(heading):
     """Well sealed, yet not what we know."""
     rest = len(heading).to_bytes(4, "big") + heading
-    assert decode(b"wft1" + zlib.crc32(rest).to_bytes(4, "big") + rest, KEY, lambda place: 0) is None
+    assert decode(b"wft1" + zlib.crc32(rest).to_bytes(4, "big") + rest, KEY, no_values, lambda place: 0) is None
     good = encode_entry(entry_of(), PLACE, is_text=False)
-    assert decode(b"wft2" + good[4:], KEY, lambda place: 0) is None
+    assert decode(b"wft2" + good[4:], KEY, no_values, lambda place: 0) is None
+
+
+def test_what_was_stored_for_others_is_a_miss_and_their_cookies_are_not_in_it():
+    octets = encode_entry(entry_of(vary=(b"cookie",), nominated=(b"session=secret",)), PLACE, is_text=False)
+    assert b"secret" not in octets
+    assert decode(octets, KEY, lambda names: (b"session=other",), lambda place: 0) is None
+    assert decode(octets, KEY, lambda names: (None,), lambda place: 0) is None
+    found = decode(octets, KEY, lambda names: (b"session=secret",), lambda place: 0)
+    assert isinstance(found, Recalled)
+    assert found.entry.nominated == (b"session=secret",)

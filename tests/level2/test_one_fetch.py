@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import pytest
 
-from tests.support.fleet import get, status_of, until
+from tests.support.fleet import Fleet, get, status_of, until
 
 
 async def ask_all(fleet, path: str, each: int) -> list[bytes]:
@@ -59,3 +61,29 @@ def test_who_fetched_got_an_error(fleet, origin, path, status):
     origin.pages[path] = ({"cache-control": "no-store"}, b"no")
     for gateway in fleet.gateways:
         assert get(gateway, path).status == status
+
+
+def test_who_fetches_is_killed(origin, redis, path):
+    """The others wait as long as his lease, no longer; and a fetch that takes long keeps it."""
+    fleet = Fleet(origin, redis, 2)
+    one, two = fleet.gateways
+    origin.delay = 5.0  # longer than a lease
+    try:
+        with one.connect() as client:
+            client.send(f"GET {path} HTTP/1.1\r\nHost: shop.test\r\n\r\n".encode())
+            until(lambda: origin.asked[path] == 1)
+            with two.connect() as other:
+                other.send(f"GET {path} HTTP/1.1\r\nHost: shop.test\r\n\r\n".encode())
+                assert other.response(b"GET").status == 200
+            assert origin.asked[path] == 1, "it was prolonged"
+
+            slow = f"{path}-killed"
+            client.response(b"GET")
+            client.send(f"GET {slow} HTTP/1.1\r\nHost: shop.test\r\n\r\n".encode())
+            until(lambda: origin.asked[slow] == 1)
+            for worker in one.workers():
+                os.kill(worker, signal.SIGKILL)
+            assert get(two, slow).status == 200
+            assert origin.asked[slow] == 2
+    finally:
+        fleet.close()

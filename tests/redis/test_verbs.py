@@ -102,6 +102,18 @@ def test_add_is_for_the_first(server):
     run(story())
 
 
+def test_prolong_if_keeps_only_what_is_ours(server):
+    async def story():
+        async with linked(server) as link:
+            await link.set(b"lease", b"mine", ttl=5)
+            assert not await link.prolong_if(b"lease", b"another's", ttl=500)
+            assert await link.prolong_if(b"lease", b"mine", ttl=500)
+            assert not await link.prolong_if(b"gone", b"mine", ttl=500)
+
+    run(story())
+    assert server.command("TTL", "lease") > 100
+
+
 def test_remove_if_takes_only_what_is_ours(server):
     async def story():
         async with linked(server) as link:
