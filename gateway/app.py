@@ -42,6 +42,7 @@ from gateway.composition.sharing import build_sharing
 from gateway.composition.site import Ground, Site
 from gateway.composition.sources import Sources
 from gateway.composition.succession import Succession
+from gateway.composition.tracing import build_sink, figures_of_spans, set_tracer
 from gateway.errors import SettingsError
 from gateway.flow.assembly.loom import Loom
 from gateway.flow.assembly.slots import SLOTS, Slots
@@ -61,6 +62,7 @@ from gateway.telemetry.account import Account
 from gateway.telemetry.line_writer import LineWriter
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.spans import Tracer
 from gateway.telemetry.traces import Traces
 
 __all__ = ["CONTROL", "Gateway", "build", "build_catalogue"]
@@ -108,6 +110,8 @@ class Gateway:
         self._minder: asyncio.Task[None] | None = None
         self._resizing: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
+        self.sink = build_sink(settings)
+        self.tracer = Tracer(self.sink) if self.sink is not None else None
         self.ground = Ground(
             self.clock,
             self.store,
@@ -123,6 +127,7 @@ class Gateway:
             self.readiness,
             lambda: self.parent,
             tuple(extra_routes),
+            self.tracer,
         )
         self.app = Front(self.start, self.aclose)
         self.site, writer = self._made(settings, None)
@@ -136,6 +141,7 @@ class Gateway:
             control=f"{CONTROL}/".encode(),
             fast_lane=settings.server.fast_lane,
             rate_limits=site.rate_limits,
+            tracer=self.tracer,
         )
         self.sweeper = Sweeper(self.edge.connections, self.clock)
         self._settle(site, writer)
@@ -176,6 +182,8 @@ class Gateway:
         await self.sharing.start()
         self.sweeper.start()
         self.lag.start()
+        if self.sink is not None:
+            self.sink.start()
         self._minder = asyncio.get_running_loop().create_task(self._mind())
 
     async def aclose(self) -> None:
@@ -193,6 +201,8 @@ class Gateway:
         if self.site.sources.guests is not None:
             await self.site.sources.guests.aclose()
         await self.sharing.aclose()
+        if self.sink is not None:
+            await asyncio.to_thread(self.sink.close)
         if self.writer is not None:
             await asyncio.to_thread(self.writer.close)
 
@@ -247,6 +257,8 @@ class Gateway:
         if self.forwarder.level2 is not None:
             self.forwarder.level2.soft_grace = site.settings.purge.soft_grace
         set_admission(self.admission, site.settings)
+        if self.tracer is not None:
+            set_tracer(self.tracer, site.settings)
         self.app.adopt(site.control, site.traffic, site.purge_method)
         self.edge.carry = site.traffic.carry
         log = site.settings.log
@@ -294,6 +306,8 @@ class Gateway:
         yield "weft_connections", "Client connections.", {"state": "open"}, len(self.edge.connections), "gauge"
         if self.writer is not None:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"
+        if self.sink is not None:
+            yield from figures_of_spans(self.sink)
         yield from figures_of_tls(self.edge.handshakes, self.keyring, self.clock())
         yield from figures_of_cache(self.store, self.forwarder, self.purger)
         yield from figures_of_sharing(self.sharing, self.forwarder.level2)

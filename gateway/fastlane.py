@@ -21,6 +21,7 @@ from gateway.listener.edge import State
 from gateway.listener.head import Head
 from gateway.listener.reading import ReadingConnection
 from gateway.semantics.message import Request
+from gateway.telemetry.spans import Tracer
 
 __all__ = ["EdgeProtocol"]
 
@@ -43,7 +44,11 @@ class EdgeProtocol(ReadingConnection):
                     if head.is_plain:
                         now = started + self.edge.clock.offset
                         response = self.edge.page.ready_now(self.scheme, head.host, target, head.accept, now)
-                        if response is not None and (not self.edge.counts_hits or self._has_token(head, target, now)):
+                        if (
+                            response is not None
+                            and (self.edge.tracer is None or not self._is_drawn(self.edge.tracer))
+                            and (not self.edge.counts_hits or self._has_token(head, target, now))
+                        ):
                             self._send_ready(head, target, response, now, started)
                             return
                     limits = self.limits
@@ -55,6 +60,11 @@ class EdgeProtocol(ReadingConnection):
             self._parse(data, alone=False)
         elif self.tunnel is not None:
             self.tunnel.feed(data)
+
+    def _is_drawn(self, tracer: Tracer) -> bool:
+        """A trace is begun for the request in hand: it goes the long way."""
+        self.drawn = tracer.draws()
+        return self.drawn
 
     def _send_ready(self, head: Head, target: bytes, response: Response, now: float, started: float) -> None:
         """The hot lane: a header section seen before, and an answer rendered earlier in this second.
@@ -99,6 +109,7 @@ class EdgeProtocol(ReadingConnection):
             or request.has_body
             or request.version != b"1.1"
             or request.expect is not None
+            or b"traceparent" in request.section  # no two of these are alike
         ):
             return
         end = data.find(b"\r\n")
@@ -122,6 +133,9 @@ class EdgeProtocol(ReadingConnection):
             return
         if edge.draining:
             keep_alive = False
+        if edge.tracer is not None:
+            edge.tracer.begin(request, drawn=self.drawn)
+            self.drawn = False
         if not request.has_body and not request.target.startswith(edge.control):
             now = edge.clock()
             page = edge.page
@@ -173,6 +187,8 @@ class EdgeProtocol(ReadingConnection):
             else:
                 self.transport.writelines((head, ending, body))  # type: ignore[arg-type]
         self.edge.account.tell(request, response, now, self.started, octets)
+        if request.trace is not None and self.edge.tracer is not None:
+            self.edge.tracer.report(request, self.started, response.status, response.facts)
         if self.request is request:
             self.request = None
         if keep_alive:

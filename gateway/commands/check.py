@@ -15,6 +15,7 @@ from gateway.app import build_catalogue
 from gateway.commands.advice import about_certificates, advice
 from gateway.commands.ownership import second_owners
 from gateway.composition.listening import build_keyring
+from gateway.composition.tracing import check_tracing
 from gateway.errors import SettingsError
 from gateway.settings import Loaded
 from gateway.settings.documents import settings_page, settings_schema
@@ -46,6 +47,7 @@ def run(namespace: argparse.Namespace, env: Mapping[str, str] | None = None) -> 
         if loaded.settings.slots:
             build_catalogue(loaded.settings)
         keyring = build_keyring(loaded.settings)
+        check_tracing(loaded.settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

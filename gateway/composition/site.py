@@ -42,6 +42,7 @@ from gateway.listener.proxies import TrustedProxies
 from gateway.processes.outcome import Parent
 from gateway.settings import Settings
 from gateway.telemetry.account import Account
+from gateway.telemetry.spans import Tracer
 from gateway.telemetry.traces import Traces
 
 __all__ = ["Ground", "Site"]
@@ -49,7 +50,7 @@ __all__ = ["Ground", "Site"]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What stays while settings come and go. readiness: see HealthEndpoint; parent: see ReloadEndpoint; extra_routes: more of our own paths, below /_weft."""
+    """What stays while settings come and go. readiness: see HealthEndpoint; parent: see ReloadEndpoint; extra_routes: more of our own paths, below /_weft; tracer: None when nobody follows traces."""
 
     clock: Clock
     store: MemoryStore
@@ -65,6 +66,7 @@ class Ground:
     readiness: Callable[[], tuple[bool, dict[str, object]]]
     parent: Callable[[], Parent | None]
     extra_routes: Sequence[BaseRoute]
+    tracer: Tracer | None
 
 
 class Site:
@@ -122,6 +124,7 @@ class Site:
             ground.traces,
             f"{CONTROL}/trace/",
             rate_limits=self.rate_limits,
+            tracer=ground.tracer,
         )
         purge = PurgeEndpoint(ground.purger, text_check(settings.purge.tokens) if settings.purge.tokens else None)
         self.control = build_control(

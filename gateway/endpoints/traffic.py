@@ -23,8 +23,10 @@ from gateway.listener.head import host_of
 from gateway.listener.proxies import TrustedProxies
 from gateway.listener.tunnel import ClientTunnel, relay_tunnel
 from gateway.semantics.message import Fields, Request, first
-from gateway.semantics.trace_context import without_trace
+from gateway.semantics.trace_context import trace_of, without_trace
 from gateway.telemetry.account import Account
+from gateway.telemetry.spans import Tracer
+from gateway.telemetry.trace import TraceNode
 from gateway.telemetry.traces import Trace, Traces, encode_includes, shown_target
 
 __all__ = ["Traffic", "request_of"]
@@ -87,6 +89,7 @@ class Traffic:
         trace_path: str,
         *,
         rate_limits: RateLimits | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.page = page
         self.account = account
@@ -97,6 +100,7 @@ class Traffic:
         self.traces = traces
         self.trace_path = trace_path
         self.rate_limits = rate_limits
+        self.tracer = tracer
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One HTTP request. WebSockets reach us as HTTP on our own server; elsewhere they are refused by closing."""
@@ -114,6 +118,8 @@ class Traffic:
             request = Request(scope["method"].encode("latin-1"), scope.get("raw_path") or b"/", b"", scope["headers"])
             await self._send(request, self.page.refuse(request, error), send, started)
             return
+        if self.tracer is not None:
+            self.tracer.begin(request)
         way = _Plain(send, trailers="http.response.trailers" in (scope.get("extensions") or {}))
         await _until_disconnect(self.carry(request, way, started), None if request.has_body else receive)
 
@@ -126,17 +132,33 @@ class Traffic:
                 return
         token = request.section.get(b"weft-debug")
         debug = token is not None and self.may_debug(token)
-        if not debug:
+        if debug or request.trace is not None:
+            await self._follow(request, way, started, debug=debug)
+        else:
             response = await self.page.answer(request)
             await self._pass_on(request, response, way, started)
-            return
+
+    async def _follow(self, request: Request, way: Way, started: float, *, debug: bool) -> None:
+        """Carry a request of which somebody wants to know how it came to its answer: the holder of a token, or who follows its trace."""
         url = f"{request.scheme.decode('latin-1')}://{request.host.decode('latin-1')}{shown_target(request.target)}"
-        trace = self.traces.begin(request.method.decode("latin-1"), url, self.clock())
+        trace = self.traces.begin(request.method.decode("latin-1"), url, self.clock()) if debug else None
+        root = trace.root if trace is not None else TraceNode(url)
+        if request.trace is not None:
+            root.context = trace_of(request.fields)
+        response, error = None, "client_left"
         try:
-            response = await self.page.answer(request, trace.root)
+            response = await self.page.answer(request, root)
             await self._pass_on(request, response, way, started, trace)
+            error = ""
+        except ResponseCutShort:
+            error = "cut_short"
+            raise
         finally:
-            trace.close()
+            if trace is not None:
+                trace.close()
+            if self.tracer is not None and request.trace is not None:
+                status, facts = (response.status, response.facts) if response is not None else (0, None)
+                self.tracer.report(request, started, status, facts, root, error)
 
     def _over_limit(self, request: Request, limits: RateLimits) -> Response | None:
         now = self.clock()

@@ -40,6 +40,8 @@ from gateway.semantics.fields import end_to_end
 from gateway.semantics.message import Fields, Section, first, joined
 from gateway.semantics.ranges import parse_content_range
 from gateway.semantics.structured import parse_strings
+from gateway.semantics.trace_context import with_trace
+from gateway.telemetry.trace import Exchange
 from gateway.upstream.inflow import ArrivedBody
 from gateway.upstream.origin import OriginRequest, OriginResponse
 
@@ -220,13 +222,17 @@ class Forwarder:
         return Landing(filling=filling, response=response, fwd_status=response.status, origin_time=took)
 
     async def _exchange(self, visit: Visit, request: OriginRequest) -> OriginResponse:
+        noted = _note(visit, request)
         try:
             response = await visit.route.origin.exchange(request)
-        except UpstreamUnavailable:
-            raise  # it was not asked
-        except UpstreamError:
-            self.origin_requests += 1
+        except UpstreamError as error:
+            if not isinstance(error, UpstreamUnavailable):  # then it was not asked
+                self.origin_requests += 1
+            if noted is not None:
+                noted.end(0, error.reason)
             raise
+        if noted is not None:
+            noted.end(response.status)
         self.origin_requests += 1
         inclusion, esi = visit.inclusion, visit.route.esi
         if esi.applies(response.status, response.section, forced=inclusion is not None and inclusion.esi):
@@ -598,6 +604,18 @@ class Forwarder:
     def is_known(self, key: Key) -> bool:
         """Whether something is stored here under key, or on its way."""
         return self.store.shelf(key) is not None or any(name[0] == key for name in self.flights)
+
+
+def _note(visit: Visit, request: OriginRequest) -> Exchange | None:
+    """An exchange of a request that is followed, from now on; the origin is told of it as its parent."""
+    trace = visit.trace
+    if trace is None or trace.context is None:
+        return None
+    host = first(request.fields, b"host") or b""
+    exchange = Exchange(visit.route.origin_name, host.decode("latin-1"), request.method.decode("latin-1"), request.target)
+    trace.exchanges.append(exchange)
+    request.fields = with_trace(request.fields, trace.context._replace(parent_id=exchange.span_id))
+    return exchange
 
 
 def _without_client(visit: Visit) -> Visit:

@@ -103,6 +103,7 @@ class ClientConnection(asyncio.Protocol):
         self.lane = False
         self.heads = edge.heads[b"http"]
         self.client_part = b""
+        self.drawn = False  # a trace shall be begun for the next request
         self.completed = 0  # requests without content since the connection began
         self.last_read: Request | None = None  # the last of them
 

@@ -16,6 +16,7 @@ from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
 from gateway.semantics.message import Request
 from gateway.telemetry.account import Account
+from gateway.telemetry.spans import Tracer
 
 if TYPE_CHECKING:
     from gateway.listener.connection import ClientConnection
@@ -55,6 +56,7 @@ class Edge:
         control: bytes = b"/_weft/",
         fast_lane: bool = True,
         rate_limits: RateLimits | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.page = page
         self.account = account
@@ -64,6 +66,7 @@ class Edge:
         self.control = control
         self.fast_lane = fast_lane
         self.rate_limits = rate_limits
+        self.tracer = tracer
         self.counts_hits = rate_limits is not None and bool(rate_limits.everything)
         self.connections: set[ClientConnection | TlsConnection] = set()
         self.clients: dict[Key, int] = {}

@@ -6,7 +6,10 @@ Names of fields are lower-case bytes, values are bytes without surrounding blank
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from gateway.semantics.trace_context import TraceContext
 
 __all__ = ["Fields", "Request", "Section", "first", "joined", "values"]
 
@@ -50,6 +53,7 @@ class Request:
     trailers    trailer fields, complete once the body has been read
     expect      the Expect field, None when absent
     interim     where the client can be sent 1xx responses, None where it can't
+    trace       what it said of its trace when it is followed, None when nobody does; fields then hold a parent of ours
     """
 
     __slots__ = (
@@ -65,6 +69,7 @@ class Request:
         "method",
         "scheme",
         "target",
+        "trace",
         "trailers",
         "version",
     )
@@ -99,6 +104,7 @@ class Request:
         self.trailers = trailers
         self.expect = expect
         self.interim = interim
+        self.trace: TraceContext | None = None
         self._section: Section | None = None
 
     @property

@@ -67,6 +67,7 @@ EFFECTS: Mapping[Path, Effect] = {
     ("log",): Effect.LIVE,
     ("metrics",): Effect.LIVE,
     ("tracing",): Effect.LIVE,
+    ("tracing", "spans"): Effect.WORKERS,
     ("overload",): Effect.LIVE,
 }
 """By path, or by the path of the section that it stands in."""

@@ -115,6 +115,8 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _of_redis(settings.redis)
     yield from _of_tls(settings.server.tls)
     yield from _of_server(settings)
+    if settings.tracing.ratio and not settings.tracing.spans:
+        yield Contradiction(("tracing", "ratio"), "0 where tracing.spans is false", "", ("tracing", "spans"))
     if settings.cache.max_object_bytes > settings.cache.memory.max_bytes:
         yield _larger_than_memory(("cache", "max_object_bytes"), settings)
     yield from _of_origin(("upstream",), settings.upstream)

@@ -1,12 +1,41 @@
-"""How one page came to be, as a tree: what was asked for, when, what it came to. Kept only for requests whose sender holds a token."""
+"""How one page came to be, as a tree: what was asked for, when, what it came to. Kept only for requests whose sender holds a token, or whose trace is followed."""
 
 from __future__ import annotations
 
+import secrets
 from time import monotonic
 
+from gateway.semantics.trace_context import TraceContext
 from gateway.telemetry.account import Story
 
-__all__ = ["TraceNode"]
+__all__ = ["Exchange", "TraceNode"]
+
+
+class Exchange:
+    """One exchange with an origin, up to the head of its response, of a request that is followed.
+
+    origin: its name in the settings; host: the authority that it was asked as. span_id: 16 hexadecimal digits, which the origin was told. started, ended: monotonic
+    seconds, ended None while it runs. status: 0 for no response, and then reason says why.
+    """
+
+    __slots__ = ("ended", "host", "method", "origin", "reason", "span_id", "started", "status", "target")
+
+    def __init__(self, origin: str, host: str, method: str, target: bytes) -> None:
+        self.origin = origin
+        self.host = host
+        self.method = method
+        self.target = target
+        self.span_id = _new_id()
+        self.started = monotonic()
+        self.ended: float | None = None
+        self.status = 0
+        self.reason = ""
+
+    def end(self, status: int, reason: str = "") -> None:
+        """The head is there, or never will be."""
+        self.ended = monotonic()
+        self.status = status
+        self.reason = reason
 
 
 class TraceNode:
@@ -24,15 +53,20 @@ class TraceNode:
     octets      of its content
     reason      why it brought nothing, "" when it did
     outcome     what became of the place in the page: "src", "alt", "fallback", "nothing", "failed", "dropped"; "" for the page itself
+    context     the trace that is followed, None for none; exchanges are noted for it
+    exchanges   what origins were asked for its sake
     children    of a page: what it includes, in the order in which it was asked for
     problems    faults of its markup, for people
     """
 
     __slots__ = (
+        "_span_id",
         "cache",
         "children",
+        "context",
         "detail",
         "ended",
+        "exchanges",
         "is_late",
         "is_open",
         "label",
@@ -59,19 +93,35 @@ class TraceNode:
         self.octets = 0
         self.reason = ""
         self.outcome = ""
+        self.context: TraceContext | None = None
+        self._span_id = b""
+        self.exchanges: list[Exchange] = []
         self.children: list[TraceNode] = []
         self.problems: list[str] = []
 
     def child(self, url: str, rung: str, label: str = "") -> TraceNode:
         """One more request for this page, beginning now."""
-        node = TraceNode(url, rung, label)
+        node = self.apart(url, rung, label)
         self.children.append(node)
         return node
+
+    def apart(self, url: str, rung: str, label: str = "") -> TraceNode:
+        """The same, for what will join the tree later or never."""
+        node = TraceNode(url, rung, label)
+        node.context = self.context
+        return node
+
+    @property
+    def span_id(self) -> bytes:
+        """16 hexadecimal digits of its own."""
+        self._span_id = self._span_id or _new_id()
+        return self._span_id
 
     def adopt(self, other: TraceNode) -> None:
         """It was under way already, as other: begun then, with what that led to."""
         self.started = other.started
         self.children = other.children
+        self.exchanges = other.exchanges
         self.problems = other.problems
 
     def end(self, cache: str, status: int, octets: int, reason: str = "") -> None:
@@ -90,3 +140,7 @@ class TraceNode:
         if story.detail and story.detail not in ("stale", self.reason):
             words.append(story.detail)
         self.detail = ", ".join(words)
+
+
+def _new_id() -> bytes:
+    return secrets.token_hex(8).encode("ascii")

@@ -23,6 +23,7 @@ from gateway.cache.plan import ForwardReason
 from gateway.cache.policy import RULES, Reason
 from gateway.commands.markup import survey
 from gateway.composition.listening import figures_of_tls
+from gateway.composition.tracing import figures_of_spans
 from gateway.errors import Overloaded, UpstreamError
 from gateway.flow.admission import Shed
 from gateway.flow.purging import Target
@@ -207,6 +208,8 @@ def metric_names() -> set[str]:
     gateway.admission.count(Shed.REFUSED)
     keyring: Any = SimpleNamespace(held=[("shop.pem", Certificate((), 0, 0))])
     gateway.metrics.gauges.append(lambda: figures_of_tls({("TLSv1.3", False): 1}, keyring, 0.0))
+    sink: Any = SimpleNamespace(outcomes=lambda: {"exported": 1})
+    gateway.metrics.gauges.append(lambda: figures_of_spans(sink))
     registry = CollectorRegistry()
     registry.register(gateway.metrics)
 

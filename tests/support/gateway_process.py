@@ -33,7 +33,7 @@ _PATIENCE = 20.0  # for starting and stopping; a busy machine needs seconds, not
 class GatewayProcess:
     """Started at once, ready when constructed.
 
-    settings: as `--set` takes them, `upstream.first_byte_timeout` → 1. tls: what clients connect with. program: what Python runs as `weft`.
+    settings: as `--set` takes them, `upstream.first_byte_timeout` → 1. tls: what clients connect with. program: what Python runs as `weft`. env: more of the environment.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class GatewayProcess:
         *,
         config: Path | None = None,
         program: Sequence[str] = ("-m", "gateway"),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._tls = tls
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
@@ -53,8 +54,8 @@ class GatewayProcess:
         for name, value in given.items():
             command += ["--set", f"{name}={json.dumps(value) if not isinstance(value, str) else value}"]
         # Coverage of subprocesses is asked for by variables that begin so; all else stays outside.
-        env = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"} or name.startswith("COV")}
-        env["PYTHONPATH"] = str(_ROOT)
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"} or name.startswith("COV")}
+        env = {**kept, "PYTHONPATH": str(_ROOT), **(env or {})}
         self._process = subprocess.Popen(
             command, cwd=_ROOT, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
         )

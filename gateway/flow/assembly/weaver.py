@@ -32,7 +32,6 @@ from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.flow.routes import Route, Routes
 from gateway.semantics.message import Fields, Request, first
-from gateway.telemetry.trace import TraceNode
 
 __all__ = ["Weaver"]
 
@@ -261,7 +260,9 @@ class Weaver:
                 foreseen = self.visit_of(visit, url, Inclusion(depth + 1, deadline))
                 assert visit.tally is not None
                 visit.tally.take(1)
-                foreseen.trace = None if visit.trace is None else TraceNode(url, "src")  # joins the tree when the page wants it
+                foreseen.trace = (
+                    None if visit.trace is None else visit.trace.apart(url, "src")
+                )  # joins the tree when the page wants it
                 tasks[url] = asyncio.ensure_future(fetch_fragment(self.kitchen, foreseen, rules, gate))
         return Foreseen(tasks)
 

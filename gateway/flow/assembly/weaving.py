@@ -42,7 +42,6 @@ from gateway.flow.assembly.woven import (
 from gateway.flow.recognise import Visit
 from gateway.flow.response import Facts, Response
 from gateway.semantics.message import Fields, first
-from gateway.telemetry.trace import TraceNode
 
 if TYPE_CHECKING:
     from gateway.flow.assembly.weaver import Weaver
@@ -221,7 +220,7 @@ class Weaving:
             return None
         trace = self.visit.trace
         if trace is not None:
-            visit.trace = TraceNode(hole.url, hole.stage, hole.label)
+            visit.trace = trace.apart(hole.url, hole.stage, hole.label)
         facts = Facts(visit.route.name, "hit")
         tally = self.visit.tally
         left = tally.left if tally is not None else 0
