@@ -302,7 +302,7 @@ class Gateway:
         self._looking = self._send(asyncio.to_thread(keyring.refresh))
 
     def _figures(self) -> Iterator[Figure]:
-        yield "weft_build_info", "Version of this build.", {"version": own_version()}, 1, "gauge"
+        yield "weft_build_info", "Version of this build.", {"version": own_version()}, 1, "max"
         yield "weft_connections", "Client connections.", {"state": "open"}, len(self.edge.connections), "gauge"
         if self.writer is not None:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"

@@ -29,10 +29,13 @@ __all__ = [
 ]
 
 Figure: TypeAlias = tuple[str, str, dict[str, str], float, str]
-"""(name, help, labels, value, "counter" or "gauge")."""
+"""(name, help, labels, value, kind), as gateway/telemetry/metrics.py takes them."""
 
 UP_AND_DOWN = frozenset({"connections_open", "connections_idle", "waiting", "state", "members", "available"})
 """Which of an origin's counters are gauges."""
+
+_OF_THE_SAME = {"state": "max", "members": "max", "available": "min"}
+"""Which of those are no parts of a sum: every process has its own view of the same origin, and the worst one counts."""
 
 
 def own_version() -> str:
@@ -66,8 +69,8 @@ def figures_of_sharing(sharing: Sharing, level2: SecondLevel | None) -> Iterator
             kind = counter.removeprefix("trouble_")
             yield "weft_redis_errors", "Exchanges with Redis that failed, by reason.", {"reason": kind}, value, "counter"
         else:
-            yield f"weft_redis_{counter}", "See docs/redis.md.", {}, value, "gauge" if counter in {"up", "servers"} else "counter"
-    yield "weft_bus_live", "1 while purges of other processes are heard.", {}, float(bus.is_live), "gauge"
+            yield f"weft_redis_{counter}", "See docs/redis.md.", {}, value, "min" if counter in {"up", "servers"} else "counter"
+    yield "weft_bus_live", "1 while purges of other processes are heard.", {}, float(bus.is_live), "min"
     if isinstance(bus, RedisBus):
         yield "weft_bus_pending", "Purges that wait for Redis to be back.", {}, bus.pending, "gauge"
         yield "weft_bus_gaps", "Times that purges were missed, so that everything was dropped.", {}, bus.gaps, "counter"
@@ -104,7 +107,7 @@ def figures_of_origins(
     """How each origin does. past_of: what those before it of the same name have counted; given a server too, what those of that origin."""
     for name, origin in origins.items():
         labels = {"origin": name}
-        yield "weft_origin_up", "1 while the origin is asked.", labels, float(origin.is_available()), "gauge"
+        yield "weft_origin_up", "1 while the origin is asked.", labels, float(origin.is_available()), "min"
         counted = Counter(past_of(name, ""))
         counted.update(origin.counters())
         for counter, value in counted.items():
@@ -112,7 +115,7 @@ def figures_of_origins(
                 reason = counter.removeprefix("failure_")
                 yield "weft_origin_failures", "Exchanges that failed, by reason.", {**labels, "reason": reason}, value, "counter"
             else:
-                kind = "gauge" if counter in UP_AND_DOWN else "counter"
+                kind = _OF_THE_SAME.get(counter, "gauge") if counter in UP_AND_DOWN else "counter"
                 yield f"weft_origin_{counter}", "See docs/operations.md.", labels, value, kind
         if isinstance(origin, BalancedOrigin):
             for server in origin.members:
@@ -123,7 +126,7 @@ def _figures_of_server(name: str, server: GuardedOrigin, past: Mapping[str, int]
     """How one of several servers does; its name comes from the settings."""
     labels = {"origin": name, "server": server.name}
     exchanges, failures = (counted_of_server(server)[word] + past.get(word, 0) for word in ("exchanges", "failures"))
-    yield "weft_server_up", "1 while the server is asked.", labels, float(server.is_available()), "gauge"
+    yield "weft_server_up", "1 while the server is asked.", labels, float(server.is_available()), "min"
     yield "weft_server_exchanges", "Exchanges with the server.", labels, exchanges, "counter"
     yield "weft_server_failures", "Exchanges that failed, an answer of 5xx included.", labels, failures, "counter"
 

@@ -57,4 +57,4 @@ def figures_of_tls(handshakes: Mapping[tuple[str, bool], int], keyring: Keyring 
         yield "weft_tls_handshakes", "TLS handshakes that were completed.", labels, count, "counter"
     for file, certificate in keyring.held if keyring is not None else ():
         text = "Seconds until the certificate in use expires."
-        yield "weft_tls_certificate_expiry_seconds", text, {"certificate": file}, certificate.not_after - now, "gauge"
+        yield "weft_tls_certificate_expiry_seconds", text, {"certificate": file}, certificate.not_after - now, "min"

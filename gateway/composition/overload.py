@@ -64,7 +64,7 @@ def _build_limit(name: str, limit: RateLimit) -> Limit:
 
 def figures_of_overload(admission: Admission, lag: LoopLag) -> Iterator[Figure]:
     """How much there is to do, and what was left out for it."""
-    yield "weft_loop_lag_seconds", "The latest that the event loop was in the last ten seconds or more.", {}, lag.worst(), "gauge"
+    yield "weft_loop_lag_seconds", "The latest that the event loop was in the last ten seconds or more.", {}, lag.worst(), "max"
     yield "weft_in_flight", "Requests that wait for an origin's answer.", {}, admission.in_flight, "gauge"
     yield "weft_in_flight_limit", "How many may.", {}, float(int(admission.limit)), "gauge"
     for (what, pressure), count in list(admission.shed.items()):

@@ -133,7 +133,7 @@ class Site:
             ReloadEndpoint(ground.parent, text_check(settings.admin.tokens) if settings.admin.tokens else None),
             TraceEndpoint(ground.traces, token_check(settings.debug.tokens) if settings.debug.tokens else None),
             self._slots_endpoint(ground.clock),
-            self._metrics_endpoint(ground.registry),
+            self._metrics_endpoint(ground),
             ground.extra_routes,
         )
         self.purge_method = build_purge_method(purge) if settings.purge.method else None
@@ -144,8 +144,8 @@ class Site:
         marks = {route.esi.nonce for route in self.routes.all if route.esi.nonce}
         return SlotsEndpoint(self.slots, clock, self.proxies, marks)
 
-    def _metrics_endpoint(self, registry: CollectorRegistry) -> MetricsEndpoint | None:
+    def _metrics_endpoint(self, ground: Ground) -> MetricsEndpoint | None:
         if not self.settings.metrics.enabled:
             return None
         networks = self.settings.metrics.allow
-        return MetricsEndpoint(registry, lambda address: is_in(address, networks))
+        return MetricsEndpoint(ground.registry, lambda address: is_in(address, networks), ground.parent)

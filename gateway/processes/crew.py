@@ -25,10 +25,12 @@ from gateway.processes.watch import START
 from gateway.processes.worker import Build, live
 from gateway.settings import Settings
 
-__all__ = ["SLACK", "Crew"]
+__all__ = ["REASONS", "SLACK", "Crew"]
 
 logger = logging.getLogger(__name__)
 
+REASONS = ("exit", "signal", "out_of_memory", "watchdog", "max_rss", "asked", "restart")
+"""Why workers are replaced: they ended, were killed, killed for want of memory, given up, too large, told to go by SIGTERM, by a rolling restart."""
 SLACK = 2.0
 """Seconds after the time for draining at which a worker is killed: it should have gone by itself."""
 _DUMPING = 0.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 __all__ = ["Outcome", "Parent"]
 
@@ -31,5 +31,11 @@ class Parent(Protocol):
         """Read the settings anew and put them into force in all workers.
 
         dry_run: only read, check and compare. restart: by new workers, one after the other; the answer comes once the first of them serves.
+        Raises ConnectionError when the parent is gone.
+        """
+
+    async def figures(self, own: bytes) -> list[Any]:
+        """Reports (gateway/telemetry/adding_up.py) of everybody else: other workers, dead ones, the parent. own: this worker's, as JSON.
+
         Raises ConnectionError when the parent is gone.
         """

@@ -23,6 +23,7 @@ from gateway.processes.asks import Asks
 from gateway.processes.channel import Message
 from gateway.processes.child import Child
 from gateway.processes.crew import SLACK, Crew
+from gateway.processes.figures import Figures
 from gateway.processes.memory import rss
 from gateway.processes.outcome import Outcome
 from gateway.processes.reloading import Reading, Reloading
@@ -51,6 +52,7 @@ class Supervisor:
         self._crew = Crew(settings, build, listener, self._selector, self._hear, owns_port=owns_port)
         self._asks = Asks()
         self._reloading = Reloading(self._crew, self._asks, reading)
+        self._figures = Figures(self._crew, self._asks, self._reloading)
         self._weighed = monotonic()
         self._wake, self._woken = socket.socketpair()
 
@@ -75,6 +77,7 @@ class Supervisor:
                 self._crew.listen_to(key.data)
         for child in self._crew.reap():
             self._asks.lose(child)
+            self._figures.lose(child)
             self._mourn(child)
         now = monotonic()
         self._crew.look(now)
@@ -156,6 +159,10 @@ class Supervisor:
                 self._asks.hear(child, message)
             case "leave":
                 self._reloading.replace(child.slot, "asked")
+            case "figures":
+                self._figures.keep(child, message.blob)
+            case "ask" if message.words["what"] == "figures":
+                self._figures.answer(child, message)
             case "ask" if message.words["what"] == "reload":
                 number, words = message.words["id"], message.words
 

@@ -8,7 +8,9 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import orjson
 import uvloop
 
 from gateway.app import Gateway
@@ -20,6 +22,7 @@ from gateway.processes.outcome import Outcome
 from gateway.processes.server import Server, tune_collector
 from gateway.processes.shipping import unpack
 from gateway.settings import Settings
+from gateway.telemetry.adding_up import report_of
 
 __all__ = ["Build", "Worker", "live"]
 
@@ -55,6 +58,12 @@ class Worker:
         self._loop.add_reader(self.channel.fileno(), self._hear)
         await self.server.serve(sockets=[self.listener])
         self._loop.remove_reader(self.channel.fileno())
+        self._send("figures", self._figures())
+        while self.channel.is_full and not self.channel.ended:  # noqa: ASYNC110 - the last word, and it may be long
+            await asyncio.sleep(0.01)
+
+    def _figures(self) -> bytes:
+        return orjson.dumps(report_of(self.gateway.ground.registry))
 
     def _tell_ready(self) -> None:
         self.child.pulse.start()
@@ -94,6 +103,8 @@ class Worker:
         match message.words["what"]:
             case "prepare":
                 self._send("answer", id=number, faults=await self._prepare(unpack(message.blob)))
+            case "figures":
+                self._send("answer", self._figures(), id=number)
 
     async def _prepare(self, settings: Settings) -> list[str]:
         """Build what the settings need; what keeps it from being built, in lines."""
@@ -132,13 +143,18 @@ class _Parent:
         reply = await self._ask("reload", dry_run=dry_run, restart=restart)
         return Outcome(*reply.words["outcome"])
 
-    async def _ask(self, what: str, **words: object) -> Message:
+    async def figures(self, own: bytes) -> list[Any]:
+        """See outcome.Parent."""
+        reports: list[Any] = orjson.loads((await self._ask("figures", own)).blob)
+        return reports
+
+    async def _ask(self, what: str, blob: bytes = b"", **words: object) -> Message:
         self._count += 1
         number = self._count
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._open[number] = future
         try:
-            self._send("ask", id=number, what=what, **words)
+            self._send("ask", blob, id=number, what=what, **words)
             return await future
         finally:
             del self._open[number]

@@ -24,7 +24,10 @@ Series = tuple[str, str, str, str]
 """(route, method, status class, cache outcome)."""
 
 Gauges = Callable[[], Iterable[tuple[str, str, dict[str, str], float, str]]]
-"""Yields (name, help, labels, value, "counter" or "gauge") at scrape time."""
+"""Yields (name, help, labels, value, kind) at scrape time.
+
+kind: "counter", "gauge", or a gauge of which several processes have the same: "max", "min". See adding_up.py.
+"""
 
 
 class Cell:
@@ -102,6 +105,8 @@ class Metrics(Collector):
                 if family is None:
                     made = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
                     family = families[name] = made(name, text, labels=list(labels))
+                    if kind in {"max", "min"}:
+                        family.how = kind  # type: ignore[union-attr]  # read by adding_up.report_of
                 family.add_metric(list(labels.values()), value)  # type: ignore[attr-defined]
         yield from families.values()
 

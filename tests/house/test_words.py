@@ -217,7 +217,12 @@ def metric_names() -> set[str]:
         return generate_latest(registry).decode()
 
     samples = re.findall(r"^(weft_\w+)", asyncio.run(scrape()), re.MULTILINE)
-    return {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in samples}
+    parents = {
+        f"{call.args[0].value}_total" if "counter" in map(ast.unparse, call.args) or len(call.args) == 4 else call.args[0].value
+        for name, call in calls("processes")
+        if name == "_row"
+    }
+    return {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in samples} | parents
 
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
