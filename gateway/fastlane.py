@@ -44,6 +44,9 @@ class EdgeProtocol(ReadingConnection):
                     if head.is_plain:
                         now = started + self.edge.clock.offset
                         response = self.edge.page.ready_now(self.scheme, head.host, target, head.accept, now)
+                        if response is None and self.edge.page.admission.is_full and not target.startswith(self.edge.control):
+                            shedding = self.edge.page.shedding
+                            response = shedding.refuse_ready(self.scheme, head.host, target, head.fields, now)
                         if (
                             response is not None
                             and (self.edge.tracer is None or not self._is_drawn(self.edge.tracer))

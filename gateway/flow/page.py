@@ -343,6 +343,14 @@ class Page:
         _, decision = self.lookup.look(visit, now)
         return self.shedding.lower(decision, now) if visit.spare else decision
 
+    def route_of_missing(self, scheme: bytes, host: bytes, target: bytes) -> Route | None:
+        """The route of what is neither stored nor being fetched; None for anything else. For a GET without any field of STEERING."""
+        route = self.routes.sole or self.routes.find(host, target)
+        if route is None:
+            return None
+        key = (scheme, host, route.query.apply(target) if route.query.changes else target)
+        return None if self._shelf(key) is not None or (key, None, ()) in self.forwarder.flights else route
+
     def is_under_way(self, visit: Visit) -> bool:
         """Whether somebody is fetching just what visit asks for."""
         return self.forwarder.is_under_way(visit)

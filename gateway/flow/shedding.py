@@ -6,6 +6,7 @@ there too; what becomes of a missing one is for the page to say, as with any fra
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from gateway.cache.entry import Entry
@@ -14,9 +15,15 @@ from gateway.errors import BadRequest, GatewayError, Overloaded
 from gateway.flow.admission import Admission, Shed
 from gateway.flow.recognise import Visit, wants_upgrade
 from gateway.flow.response import Response
-from gateway.semantics.message import Request, first
+from gateway.flow.routes import Route
+from gateway.semantics.message import Fields, Request, first
 
 __all__ = ["Shedding"]
+
+
+_TARGET = re.compile(rb"/[!-~]*")
+_SPELLINGS = 64
+"""Values of Accept for which a refusal is kept: browsers send a handful, and others need not fill our memory."""
 
 
 class Flow(Protocol):
@@ -34,6 +41,9 @@ class Flow(Protocol):
     def is_under_way(self, visit: Visit) -> bool:
         """Whether somebody is fetching just that."""
 
+    def route_of_missing(self, scheme: bytes, host: bytes, target: bytes) -> Route | None:
+        """The route of what is neither stored nor being fetched; None for anything else."""
+
     def failed(self, visit: Visit, error: GatewayError, reason: str) -> Response:
         """The answer that says that there is none."""
 
@@ -44,6 +54,29 @@ class Shedding:
     def __init__(self, flow: Flow, admission: Admission) -> None:
         self.flow = flow
         self.admission = admission
+        self._ready: dict[tuple[str, bytes], Response] = {}
+        self._second = -1
+
+    def refuse_ready(self, scheme: bytes, host: bytes, target: bytes, fields: Fields, now: float) -> Response | None:
+        """For the hot lane: the refusal of a plain GET for what is not there; one answer, id included, for all that get the same in this second.
+
+        None for what has to be looked at. Refusals must cost little, or they are what there is too much of: loadtests/bench/lane_cost.py.
+        """
+        route = self.flow.route_of_missing(scheme, host, target)
+        if route is None or _TARGET.fullmatch(target) is None:
+            return None
+        if int(now) != self._second:
+            self._second = int(now)
+            self._ready.clear()
+        accept = first(fields, b"accept") or b""
+        ready = self._ready.get((route.name, accept))
+        if ready is not None:
+            self.admission.count(Shed.REFUSED)
+            return ready
+        response = self.answer_now(Request(b"GET", target, host, fields, scheme=scheme), now)
+        if response is not None and response.status == Overloaded.status and len(self._ready) < _SPELLINGS:
+            self._ready[route.name, accept] = response
+        return response
 
     def answer_now(self, request: Request, now: float) -> Response | None:
         """For the listener, before a task is made: the answer, or None for what has to go the long way. No await; 5 ms would be a long time here.

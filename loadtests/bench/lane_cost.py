@@ -2,10 +2,11 @@
 
     python loadtests/bench/lane_cost.py [--requests 60000] [--rounds 5]
 
-Two requests: the smallest, and one with the header section of a browser. Six ways to read each:
+Two requests: the smallest, and one with the header section of a browser. Seven ways to read each:
 
     lane           a header section seen before, an answer rendered earlier in this second
     counted        the same where a rate limit counts hits
+    refused        a new page while nobody more may ask an origin
     new section    a header section never seen (each request has another cookie): llhttp reads it, `Page.answer_now` answers, the section is remembered
     answer_now     the same section again and again, lane off: what a hit costs when nothing is remembered
     llhttp, ours   llhttp alone with the callbacks that any server needs: target, and fields in lower case
@@ -143,12 +144,20 @@ async def compare(requests: int, rounds: int) -> None:
     protocol, counted = connected(gateway, sink), connected(counting, sink)
     numbers = itertools.count()
 
+    full = gateway_with_a_page()
+    full.admission.limit = 0.0
+    refusing = connected(full, sink)
+
+    def feed_missing(request: bytes) -> None:
+        refusing.data_received(b"GET /%d%b" % (next(numbers), request[9:]))
+
     def feed_new(request: bytes) -> None:
         protocol.data_received(b"%b\r\nCookie: visitor=%d\r\n\r\n" % (request[:-4], next(numbers)))
 
     ways: dict[str, Callable[[bytes], object]] = {
         "lane": protocol.data_received,
         "counted": counted.data_received,
+        "refused": feed_missing,
         "new section": feed_new,
         "answer_now": protocol.data_received,
         "llhttp, ours": httptools.HttpRequestParser(Listener()).feed_data,
@@ -164,6 +173,7 @@ async def compare(requests: int, rounds: int) -> None:
         print(f"{name:<14}{figures[0]:>10.2f}{figures[1]:>10.2f}", flush=True)
     await gateway.aclose()
     await counting.aclose()
+    await full.aclose()
 
 
 def main() -> None:
