@@ -4,9 +4,10 @@
     else      ──▶ fewer than `limit` under way ──▶ goes on
                   limit reached ──▶ stale, where that may stand in ──▶ else 503
 
-`limit` is max_in_flight while the loop is on time. Lag above max_lag that *stays* (a queue, not a burst: CoDel's idea, RFC 8289 §3) shrinks it to less than what
-is under way, again and again while it stays; once the loop is on time the limit grows back. So as many requests are let in as the processor can carry,
-whatever the origin takes for each: what is under way is what makes a turn of the loop long.
+`limit` is max_in_flight while the loop is on time. As soon as it is late by more than max_lag, only a few more are let in, since whoever comes in while it is late makes it
+later. Lag that *stays* (a queue, not a burst: CoDel's idea, RFC 8289 §3) shrinks the limit to less than what is under way, again and again while it stays; once the loop is
+on time the limit grows back. So as many requests are let in as the processor can carry, whatever the origin takes for each: what is under way is what makes a turn of
+the loop long.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from enum import Enum
 
 __all__ = ["FLOOR", "Admission", "Pressure", "Shed"]
 
-FLOOR = 32
-"""Requests that may always be under way: lag may come from neighbours on the machine, and then letting nobody in would help nobody."""
+FLOOR = 64
+"""Requests that may always be under way, and that may come in at once while the loop is late: they make a turn of some 30 ms. Where hits alone keep the processor busy,
+letting in nobody would help nobody."""
 
 _STANDING = 0.2
 """Seconds of lag without a break that are no burst: a thousand visitors at once on one cold page are over in less."""
 _SHRINK = 0.8
-_GROW = 1.08
-"""For each sample of the lag, 20 a second: doubled in half a second."""
+_GROW = 1.15
+"""For each sample of the lag, 20 a second: doubled in a quarter of a second."""
 
 
 class Pressure(Enum):
@@ -75,14 +77,16 @@ class Admission:
         self.shed[key] = self.shed.get(key, 0) + 1
 
     def note_lag(self, lag: float, now: float) -> None:
-        """A sample of the loop's lag. Both in seconds, now by any monotonic clock."""
+        """A sample of the loop's lag, as far as it is our own doing. Both in seconds, now by any monotonic clock."""
         if not self.max_lag:
             return
         if lag > self.max_lag:
             if self._late_since is None:
                 self._late_since = now
-            elif now - self._late_since >= _STANDING:
+            if now - self._late_since >= _STANDING:
                 self.limit = max(min(FLOOR, self.max_in_flight), min(self.limit, self.in_flight) * _SHRINK)
+            else:
+                self.limit = min(self.limit, self.in_flight + FLOOR)
             return
         self._late_since = None
         if self.limit < self.max_in_flight and lag <= self.max_lag / 2:  # between half and whole it stays as it is

@@ -2,12 +2,17 @@
 
 A loop's turn reads every socket that has something to say and runs all that is ready. What arrives meanwhile waits for the turn to end, and so does
 the timer: its lateness is what a request waits before anybody looks at it. It cannot be seen from inside a request.
+
+Two causes look alike: too much to do here, and neighbours on the machine who take the processor. Linux tells how long a thread was ready to run and did not
+(/proc/thread-self/schedstat); what is left of the lag is our own doing. Where nobody tells, all of it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 __all__ = ["INTERVAL", "LoopLag"]
@@ -19,11 +24,11 @@ _KEPT = 10.0
 """Seconds for which the worst is remembered at least: a scrape comes every 15 or 30, and a single number cannot say more."""
 
 Listener = Callable[[float, float], None]
-"""(lag, now), both in seconds; now is monotonic."""
+"""(lag that is our own doing, now), both in seconds; now is monotonic."""
 
 
 class LoopLag:
-    """listeners: told of each sample; they must be quick and never raise. `lag` is the last one, in seconds."""
+    """listeners: told of each sample; they must be quick and never raise. `lag` is the last one in seconds, whatever its cause."""
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
@@ -32,9 +37,14 @@ class LoopLag:
         self._worst = self._worst_before = 0.0
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._waits: int | None = None  # the file that tells how long this thread has waited for a processor
+        self._waited = 0.0
 
     def start(self) -> None:
-        """Begin; needs a running loop."""
+        """Begin; needs a running loop. It is this thread that is looked at."""
+        with suppress(OSError):  # not on Linux, or not told there
+            self._waits = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._waited = self._wait_so_far()
         self._since = monotonic()
         self._arm(self._since)
 
@@ -43,10 +53,17 @@ class LoopLag:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._waits is not None:
+            os.close(self._waits)
+            self._waits = None
 
     def worst(self) -> float:
         """The largest lag of the last ten to twenty seconds."""
         return max(self._worst, self._worst_before)
+
+    def _wait_so_far(self) -> float:
+        """Seconds for which this thread could have run and did not."""
+        return int(os.pread(self._waits, 64, 0).split()[1]) / 1e9 if self._waits is not None else 0.0
 
     def _arm(self, now: float) -> None:
         self._due = now + INTERVAL
@@ -58,6 +75,8 @@ class LoopLag:
         if now - self._since >= _KEPT:
             self._worst_before, self._worst, self._since = self._worst, 0.0, now
         self._worst = max(self._worst, lag)
+        before, self._waited = self._waited, self._wait_so_far()
+        own = max(0.0, lag - (self._waited - before))
         for listener in self.listeners:
-            listener(lag, now)
+            listener(own, now)
         self._arm(now)
