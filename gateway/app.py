@@ -141,6 +141,7 @@ class Gateway:
             control=f"{CONTROL}/".encode(),
             fast_lane=settings.server.fast_lane,
             rate_limits=site.rate_limits,
+            lag=self.lag,
             tracer=self.tracer,
         )
         self.sweeper = Sweeper(self.edge.connections, self.clock)

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["FLOOR", "Admission", "Pressure", "Shed"]
+__all__ = ["FLOOR", "MORE", "Admission", "Pressure", "Shed"]
 
-FLOOR = 64
-"""Requests that may always be under way, and that may come in at once while the loop is late: they make a turn of some 30 ms. Where hits alone keep the processor busy,
-letting in nobody would help nobody."""
+FLOOR = 16
+"""Requests that may always be under way: where hits alone keep the processor busy, letting in nobody would help nobody."""
+
+MORE = 64
+"""Requests that may come in while the loop is late, until it is known whether it stays so: they make a turn of some 30 ms."""
 
 _STANDING = 0.2
 """Seconds of lag without a break that are no burst: a thousand visitors at once on one cold page are over in less."""
@@ -86,7 +88,7 @@ class Admission:
             if now - self._late_since >= _STANDING:
                 self.limit = max(min(FLOOR, self.max_in_flight), min(self.limit, self.in_flight) * _SHRINK)
             else:
-                self.limit = min(self.limit, self.in_flight + FLOOR)
+                self.limit = min(self.limit, self.in_flight + MORE)
             return
         self._late_since = None
         if self.limit < self.max_in_flight and lag <= self.max_lag / 2:  # between half and whole it stays as it is

@@ -468,6 +468,10 @@ class ClientConnection(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------------ for those above
 
+    def read_on(self) -> None:
+        """The loop has begun another turn."""
+        raise NotImplementedError
+
     def _next(self) -> None:
         """Answer what waits for its turn."""
         raise NotImplementedError

@@ -16,6 +16,7 @@ from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
 from gateway.semantics.message import Request
 from gateway.telemetry.account import Account
+from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.spans import Tracer
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ class Edge:
         control: bytes = b"/_weft/",
         fast_lane: bool = True,
         rate_limits: RateLimits | None = None,
+        lag: LoopLag | None = None,
         tracer: Tracer | None = None,
     ) -> None:
+        self.lag = lag or LoopLag()
+        self.resting: list[ClientConnection] = []
         self.page = page
         self.account = account
         self.limits = limits
@@ -76,6 +80,12 @@ class Edge:
         """TLS handshakes that were completed, by (version, resumed)."""
         self.heads = _fresh_heads()
         self.carry: Carry | None = None
+
+    def wake(self) -> None:
+        """A new turn of the loop: those that rested read on."""
+        resting, self.resting = self.resting, []
+        for connection in resting:
+            connection.read_on()
 
     def adopt(
         self, page: Page, limits: Limits, proxies: TrustedProxies, rate_limits: RateLimits | None, *, fast_lane: bool

@@ -13,6 +13,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from time import monotonic
 
 __all__ = ["INTERVAL", "LoopLag"]
@@ -28,11 +29,15 @@ Listener = Callable[[float, float], None]
 
 
 class LoopLag:
-    """listeners: told of each sample; they must be quick and never raise. `lag` is the last one in seconds, whatever its cause."""
+    """listeners: told of each sample; they must be quick and never raise. `lag` is the last one in seconds, whatever its cause.
+
+    late_at: monotonic seconds from which the turn that is under way is a long one.
+    """
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
         self.lag = 0.0
+        self.late_at = inf
         self._due = 0.0
         self._worst = self._worst_before = 0.0
         self._since = 0.0
@@ -53,6 +58,7 @@ class LoopLag:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.late_at = inf
         if self._waits is not None:
             os.close(self._waits)
             self._waits = None
@@ -67,6 +73,7 @@ class LoopLag:
 
     def _arm(self, now: float) -> None:
         self._due = now + INTERVAL
+        self.late_at = self._due + INTERVAL
         self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._fire)
 
     def _fire(self) -> None:
