@@ -171,6 +171,9 @@ class EdgeProtocol(ReadingConnection):
             if response is not None:
                 self._send_now(request, response, now, keep_alive=keep_alive)
                 return
+            if not page.admission.coming:
+                self.loop.call_soon(page.admission.arrive)
+            page.admission.coming += 1
         self.state = State.BUSY
         if request is self.request and self.incoming is not None:
             self._time_body()

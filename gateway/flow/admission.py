@@ -46,15 +46,19 @@ class Shed(Enum):
 
 
 class Admission:
-    """max_in_flight: requests that wait for an origin at once; max_lag: seconds of lag that may stay, 0 for any; retry_after: seconds that a refused client is told."""
+    """max_in_flight: requests that wait for an origin at once; max_lag: seconds of lag that may stay, 0 for any; retry_after: seconds that a refused client is told.
 
-    __slots__ = ("_late_since", "in_flight", "limit", "max_in_flight", "max_lag", "retry_after", "shed")
+    in_flight: under way; coming: let in, but their tasks have not begun, for they all begin at the end of the loop's turn.
+    """
+
+    __slots__ = ("_late_since", "coming", "in_flight", "limit", "max_in_flight", "max_lag", "retry_after", "shed")
 
     def __init__(self, max_in_flight: int = 2_000, max_lag: float = 0.05, retry_after: float = 1.0) -> None:
         self.max_in_flight = max_in_flight
         self.max_lag = max_lag
         self.retry_after = retry_after
         self.in_flight = 0
+        self.coming = 0
         self.limit = float(max_in_flight)
         self.shed: dict[tuple[Shed, Pressure], int] = {}
         self._late_since: float | None = None
@@ -62,7 +66,11 @@ class Admission:
     @property
     def is_full(self) -> bool:
         """Nobody more may begin."""
-        return self.in_flight >= self.limit
+        return self.in_flight + self.coming >= self.limit
+
+    def arrive(self) -> None:
+        """The tasks that were made in this turn of the loop begin, and count themselves."""
+        self.coming = 0
 
     @property
     def pressure(self) -> Pressure:
