@@ -127,7 +127,7 @@ async def measure(port: int, upstream: int, file: Path, wishes: argparse.Namespa
     await load.until(2_000)
     before, took = rss_bytes(pid), []
     for number in range(1, wishes.times + 1):
-        file.write_text(version(number, upstream), "utf-8")
+        await asyncio.to_thread(file.write_text, version(number, upstream), "utf-8")
         took.append(await reload(port, restart=wishes.restart))
         await load.until(wishes.requests * number // (wishes.times + 1))
     await load.until(wishes.requests)
