@@ -6,11 +6,11 @@ PYTHON ?= python3
 BIN    := .venv/bin
 STAMP  := .venv/.prepared
 WORKERS ?= 2
-SECONDS ?= 3600
+EVERY   ?= 60
 FUZZ    := tests/esi/test_parser_properties.py tests/esi/test_expressions.py tests/assembly/test_assembler.py tests/assembly/test_hostile_pages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-cms fuzz check fmt docs lock clean
+.PHONY: help setup demo test test-cms fuzz chaos check fmt docs lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -35,10 +35,14 @@ test-cms: ## a site made by Wagtail's project template behind the gateway; an en
 	@.venv-cms/bin/python -m pytest tests/cms $(ARGS)
 
 fuzz: setup ## invented pages, programs and expressions with new seeds, for SECONDS=3600
-	@end=$$(( $$(date +%s) + $(SECONDS) )); rounds=0; while [ $$(date +%s) -lt $$end ]; do \
+	@end=$$(( $$(date +%s) + $(or $(SECONDS),3600) )); rounds=0; while [ $$(date +%s) -lt $$end ]; do \
 	    $(BIN)/python -m pytest -q -p no:cacheprovider --hypothesis-seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') $(FUZZ) || exit 1; \
 	    rounds=$$((rounds + 1)); \
 	done; echo "$$rounds rounds, nothing found"
+
+chaos: setup ## gateways under load, and every minute something breaks, for SECONDS=600 (EVERY=60 SEED=7 ONLY=Redis)
+	@.ci/system-packages
+	@$(BIN)/python loadtests/chaos --seconds $(or $(SECONDS),600) --every $(EVERY) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
 
 check: setup ## format, lint, types, imports, generated docs
 	@$(BIN)/ruff format --check .
