@@ -80,6 +80,8 @@ class Gateway:
         self.draining = False
         self.parent: Parent | None = None
         """Who can be asked for a reload; nobody where no parent supervises."""
+        self.workers = {"up": 1, "of": 1}
+        """How many serve, as the parent has said last."""
         self.store = MemoryStore(settings.cache.memory.max_bytes, settings.cache.memory.max_variants)
         self.ledger = Ledger()
         self.sharing = build_sharing(settings)
@@ -220,6 +222,7 @@ class Gateway:
         """For the ready endpoint: not while draining. The state of origins is told, and changes nothing."""
         return not self.draining, {
             "draining": self.draining,
+            "workers": self.workers,
             "origins": {name: origin.state for name, origin in self.origins.items()},
         }
 

@@ -12,7 +12,8 @@ import sys
 from gateway.app import build
 from gateway.errors import SettingsError
 from gateway.logs import set_up_logging
-from gateway.processes.binding import bind
+from gateway.processes.binding import bind, inherited
+from gateway.processes.notify import Notifier
 from gateway.processes.reloading import Reading
 from gateway.processes.supervisor import Supervisor
 from gateway.settings.difference import compare, in_force
@@ -35,9 +36,11 @@ def run(namespace: argparse.Namespace) -> int:
         return 1
     set_up_logging(settings.log.level, "text" if settings.log.access == "text" else "json")
     try:
-        listener = bind(settings.server.host, settings.server.port, settings.server.backlog)
+        listener = given = inherited(os.environ)
+        if listener is None:
+            listener = bind(settings.server.host, settings.server.port, settings.server.backlog)
     except OSError as error:
         print(f"weft serve: {error.strerror}", file=sys.stderr)
         return 1
     reading = Reading(lambda: read_arguments(namespace, os.environ).settings, compare, in_force)
-    return Supervisor(settings, build, listener, reading).run()
+    return Supervisor(settings, build, listener, reading, Notifier(os.environ), owns_port=given is None).run()

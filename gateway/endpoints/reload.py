@@ -1,7 +1,7 @@
 """`POST /_weft/reload`: the settings are read anew and put into force in all workers, or refused with all their faults.
 
     POST /_weft/reload              in place: no request is dropped, the cache stays
-    POST /_weft/reload?dry_run=1    reads, checks and compares; nothing is put into force
+    POST /_weft/reload?dry_run=1    reads, checks, compares, and has one worker build it; nothing is put into force
     POST /_weft/reload?restart=1    by new workers, one after the other; the answer comes when the first of them serves
 
 200 with what has changed · 409 another one is under way · 422 with the faults, and the old settings go on. No secret is in any of them.

@@ -340,6 +340,8 @@ class Forwarder:
                 self._shelve(visit, filling, stamp)
             spool.finish()
         finally:
+            if not spool.done:  # storing it failed, which is no fault of those who read
+                spool.finish()
             await body.aclose()
 
     def _shelve(self, visit: Visit, filling: Filling, stamp: int) -> None:

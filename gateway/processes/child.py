@@ -47,6 +47,8 @@ class Child:
         self.cause = ""
         """Why it could not start, as it said itself; lines."""
         self.exit_code: int | None = None
+        self.told = (0, 0)
+        """(workers up, workers wanted), as it has heard last."""
         self.watch = Watch()
         self.dumping_until = 0.0
         """It is given up; until then it may write down where it stands. Monotonic seconds, 0 when it is not."""

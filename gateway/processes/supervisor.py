@@ -25,6 +25,7 @@ from gateway.processes.child import Child
 from gateway.processes.crew import SLACK, Crew
 from gateway.processes.figures import Figures
 from gateway.processes.memory import rss
+from gateway.processes.notify import Notifier
 from gateway.processes.outcome import Outcome
 from gateway.processes.reloading import Reading, Reloading
 from gateway.processes.worker import Build
@@ -42,7 +43,14 @@ class Supervisor:
     """build: makes the gateway of a worker. listener: bound, and closed by us at the end. owns_port: nobody outside holds it."""
 
     def __init__(
-        self, settings: Settings, build: Build, listener: socket.socket, reading: Reading, *, owns_port: bool = True
+        self,
+        settings: Settings,
+        build: Build,
+        listener: socket.socket,
+        reading: Reading,
+        notifier: Notifier,
+        *,
+        owns_port: bool = True,
     ) -> None:
         self.listener = listener
         self.owns_port = owns_port
@@ -53,6 +61,9 @@ class Supervisor:
         self._asks = Asks()
         self._reloading = Reloading(self._crew, self._asks, reading)
         self._figures = Figures(self._crew, self._asks, self._reloading)
+        self._notifier = notifier
+        self._told = (0, 0)
+        self._is_reloading = False
         self._weighed = monotonic()
         self._wake, self._woken = socket.socketpair()
 
@@ -85,6 +96,7 @@ class Supervisor:
         self._reloading.look()
         self._weigh(now)
         self._tell_of_start()
+        self._tell_who_is_up(now)
         self._tell_of_end()
 
     def _weigh(self, now: float) -> None:
@@ -105,6 +117,7 @@ class Supervisor:
     def _tell_of_start(self) -> None:
         if not self.has_served and any(child.is_ready for child in self._crew.current.values()):
             self.has_served = True
+            self._notifier.ready(self._status)
             settings, (host, port) = self._crew.settings, self.listener.getsockname()[:2]
             origins = {
                 name: ", ".join((origin.url, *origin.servers))
@@ -113,6 +126,28 @@ class Supervisor:
             scheme = "https" if settings.server.tls.certificates else "http"
             where = {"host": host, "port": port, "scheme": scheme}
             logger.info("listening", extra={**where, "workers": settings.server.workers, "origins": origins})
+
+    def _tell_who_is_up(self, now: float) -> None:
+        """To the workers, whose health page says it, and to systemd."""
+        crew, notifier = self._crew, self._notifier
+        up = (len(crew.serving), crew.settings.server.workers)
+        if up != self._told:
+            self._told = up
+            if self.has_served:
+                notifier.status(self._status)
+        for child in crew.everyone():
+            if child.told != up:
+                child.told = up
+                child.channel.send("crew", up=up[0], of=up[1])
+        if up[0] or crew.is_ending:
+            notifier.well(now)
+        if self._is_reloading and not self._reloading.is_busy:
+            self._is_reloading = False
+            notifier.ready(self._status)
+
+    @property
+    def _status(self) -> str:
+        return f"{self._told[0]} of {self._told[1]} workers serve, settings {self._crew.generation}"
 
     def _mourn(self, child: Child) -> None:
         """Nobody has served yet: that a worker can't start is the end, and the reason goes to who started us."""
@@ -131,6 +166,7 @@ class Supervisor:
         crew = self._crew
         if not crew.is_ending:
             crew.is_ending = True
+            self._notifier.stopping()
             server = crew.settings.server
             logger.info("stopping", extra={"signal": signal.Signals(number).name, "workers": len(list(crew.everyone()))})
             for child in crew.everyone():
@@ -176,6 +212,8 @@ class Supervisor:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._end(number)
             elif number == signal.SIGHUP and not self._crew.is_ending:
+                self._is_reloading = True
+                self._notifier.reloading()
                 self._reloading.hang_up()
 
     @contextlib.contextmanager

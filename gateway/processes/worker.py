@@ -84,6 +84,8 @@ class Worker:
         match message.say:
             case "drain":
                 self._drain(replaced=message.words["replaced"])
+            case "crew":
+                self.gateway.workers = {"up": message.words["up"], "of": message.words["of"]}
             case "abort":
                 self.server.should_exit = self.server.force_exit = True
             case "answer":

@@ -91,7 +91,7 @@ class Upstream(Section):
     )
     retry_budget: Ratio = leaf(
         0.2,
-        "Retries, and moves to another server, per request of the last ten seconds; ten are allowed in any case. 0 allows none.",
+        "Retries, and moves to another server, per request of the last ten seconds; a hundred are allowed in any case. 0 allows none.",
         ge=0,
         le=1,
     )

@@ -11,8 +11,8 @@ __all__ = ["RetryBudget"]
 _SLOTS = 10
 _SLOT = 1.0
 """Seconds of one slot: what is older than ten of them counts no more."""
-_FEW = 10
-"""Retries within ten seconds that are always allowed: a quiet site's one lost connection is no storm."""
+_FEW = 100
+"""Retries within ten seconds that are always allowed, as Finagle has it: what a quiet site loses is no storm."""
 
 
 class RetryBudget:

@@ -55,6 +55,12 @@ class Site:
     def asked(self, target):
         return len(self.origin.heard[target.encode()])
 
+    async def closes(self, origin):
+        """Wait until the gateway has closed all connections to a scripted origin: at once, not when they have been idle for 15 s."""
+        async with asyncio.timeout(10):
+            while origin.open_connections():
+                await asyncio.sleep(0.005)
+
     async def connect(self):
         return await Client.connect(self.setup.port)
 

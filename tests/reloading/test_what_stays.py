@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import pytest
@@ -99,8 +101,7 @@ def test_a_download_goes_on_to_its_end_though_its_origin_is_gone_from_the_settin
             go_on.set()
             got += await reader.readexactly(1_500_000)
             assert got == b"a" * 1_000_000 + b"b" * 1_000_000
-            while old.open_connections():  # nothing is kept of it
-                await asyncio.sleep(0.005)
+            await site.closes(old)
             writer.close()
 
     run(test)
@@ -150,8 +151,7 @@ def test_an_origin_that_is_asked_as_before_keeps_its_connections_and_another_one
             await site.get("/")
             assert origin.accepted == 1
             await site.reload(upstream__idle_timeout=7)
-            while origin.open_connections():
-                await asyncio.sleep(0.005)
+            await site.closes(origin)
             await site.get("/")
             assert origin.accepted == 2
 
@@ -235,5 +235,28 @@ def test_what_was_prepared_and_is_dropped_leaves_nothing(run, tmp_path):
             await site.gateway.prepare(settings)
         assert open_files() <= before + 1  # the thread that made the last one may still hold it
         assert site.gateway.settings.log.access == "off"
+
+    run(test)
+
+
+def test_nothing_of_earlier_settings_is_kept_alive(run):
+    """By stored pages, connections, counters, or whoever else has met them."""
+
+    async def test(site):
+        site.page("/", '<esi:include src="/piece"/>', 'Surrogate-Control: content="ESI/1.0"')
+        site.page("/piece", "piece")
+        client = await site.connect()
+        sites = []
+        for number in range(5):
+            for target in ("/", "/", "/piece", "/passed", "/_weft/metrics"):
+                await site.get(target, client=client)
+            sites.append(weakref.ref(site.gateway.site))
+            await site.reload(upstream__idle_timeout=20 + number)
+        while site.gateway.succession._leaving:
+            site.gateway.succession.sweep()
+            await asyncio.sleep(0)
+        gc.collect()
+        assert [each() for each in sites] == [None] * 5
+        await client.aclose()
 
     run(test)

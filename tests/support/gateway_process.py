@@ -45,6 +45,7 @@ class GatewayProcess:
         config: Path | None = None,
         program: Sequence[str] = ("-m", "gateway"),
         env: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> None:
         self._tls = tls
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
@@ -57,7 +58,7 @@ class GatewayProcess:
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"} or name.startswith("COV")}
         env = {**kept, "PYTHONPATH": str(_ROOT), **(env or {})}
         self._process = subprocess.Popen(
-            command, cwd=_ROOT, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+            command, cwd=_ROOT, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, **options
         )
         self.port = self._await_port()
 
