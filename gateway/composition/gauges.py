@@ -116,7 +116,7 @@ def figures_of_origins(
                 yield "weft_origin_failures", "Exchanges that failed, by reason.", {**labels, "reason": reason}, value, "counter"
             else:
                 kind = _OF_THE_SAME.get(counter, "gauge") if counter in UP_AND_DOWN else "counter"
-                yield f"weft_origin_{counter}", "See docs/operations.md.", labels, value, kind
+                yield f"weft_origin_{counter}", "See docs/metrics.md.", labels, value, kind
         if isinstance(origin, BalancedOrigin):
             for server in origin.members:
                 yield from _figures_of_server(name, server, past_of(name, server.name))

@@ -313,9 +313,9 @@ def test_every_limit_of_the_proxy_page_has_a_refusal_of_that_name():
     assert {"header_bytes", "max_connections", "write_timeout"} < reasons
 
 
-def test_the_operations_page_has_every_metric_and_no_page_has_another(metric_names):
+def test_the_metrics_page_has_every_metric_and_no_page_has_another(metric_names):
     pattern = re.compile(r"\bweft_[a-zA-Z0-9_]+")
-    assert {name for word in words("docs/operations.md", "metric") for name in pattern.findall(word)} == metric_names
+    assert {name for word in words("docs/metrics.md", "metric") for name in pattern.findall(word)} == metric_names
     families = tuple({"_".join(name.split("_")[:2]) + "_" for name in metric_names})
     wrong = {}
     for page in WRITTEN:
@@ -325,9 +325,9 @@ def test_the_operations_page_has_every_metric_and_no_page_has_another(metric_nam
     assert not wrong
 
 
-def test_the_purge_kinds_of_the_operations_page_are_those_of_the_code():
+def test_the_purge_kinds_of_the_metrics_page_are_those_of_the_code():
     kinds = set(re.findall(r"'(\w+)'", str(Target))) | {"missed"}
-    (row,) = [row for row in table("docs/operations.md", "metric") if "weft_purges_total" in row[0]]
+    (row,) = [row for row in table("docs/metrics.md", "metric") if "weft_purges_total" in row[0]]
     assert set(WORD.findall(row[1])) == kinds
 
 
