@@ -11,15 +11,13 @@ import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 from fragments.esi.program import Program
 from gateway.cache.collapse import Uncacheable
-from gateway.cache.entry import NEVER_STORED, Entry, merge_fields, stored_fields
-from gateway.cache.freshness import initial_age
+from gateway.cache.entry import Entry, stored_fields
 from gateway.cache.key import Key
 from gateway.cache.parts import combine, settle_extent
-from gateway.cache.policy import Case, Judgement, NotStored, Reason, Stored, decide, judge
+from gateway.cache.policy import Case, Judgement, NotStored, Reason, Stored, decide
 from gateway.cache.purges import Ledger, Verdict
 from gateway.cache.store import Store
 from gateway.cache.variant import NominatedValues, nominated_values
@@ -29,6 +27,8 @@ from gateway.flow.assembly.raw_markup import count_markup, strip_markup
 from gateway.flow.assembly.readable import make_readable, with_lifetime
 from gateway.flow.assembly.template import COMPILED_AT_ONCE, compile_body
 from gateway.flow.deliver import may_compress, vary_on_encoding
+from gateway.flow.freshening import freshen
+from gateway.flow.invalidation import invalidated_by
 from gateway.flow.landing import Filling, Flight, Landing
 from gateway.flow.purge_target import Target, apply_target
 from gateway.flow.questions import conditions_of, confirms, discard, is_about_template, is_part_of_page, tags_of
@@ -37,9 +37,8 @@ from gateway.flow.second_level import SecondLevel
 from gateway.semantics.conditional import is_strong
 from gateway.semantics.dates import format_date
 from gateway.semantics.fields import end_to_end
-from gateway.semantics.message import Fields, Section, first, joined
+from gateway.semantics.message import Fields, Section, first
 from gateway.semantics.ranges import parse_content_range
-from gateway.semantics.structured import parse_strings
 from gateway.semantics.trace_context import with_trace
 from gateway.telemetry.trace import Exchange
 from gateway.upstream.inflow import ArrivedBody
@@ -418,58 +417,15 @@ class Forwarder:
         return await self._fetch(visit, None, stamp)
 
     def _freshen(self, visit: Visit, entry: Entry, sent: Fields, response: OriginResponse, stamp: int) -> Entry:
-        """The stored response, confirmed and updated by a 304 or HEAD. RFC 9111 §4.3.4, §4.3.5."""
-        policy = visit.route.policy
-        age = [field for field in response.fields if field[0] == b"age"]
-        update = [field for field in end_to_end(response.fields) if field[0] != b"age"]
-        if first(update, b"date") is None:  # the stored one is that of the earlier response. RFC 9110 §6.6.1
-            update.append((b"date", format_date(response.response_time)))
-        merged = merge_fields(entry.fields(), update if entry.esi else visit.route.esi.conceal(update))
-        terms = judge(
-            b"GET",
-            visit.key,
-            sent,
-            entry.status,
-            merged + age,
-            policy,
-            request_time=response.request_time,
-            response_time=response.response_time,
-            held=True,
-        )
-        if isinstance(terms, NotStored):
+        """The stored response, confirmed and updated, and stored so where that is allowed."""
+        freshened = freshen(visit, entry, sent, response, stamp)
+        fresh = freshened.entry
+        if not freshened.keeps:
             self._drop(entry)
-            hidden = {*NEVER_STORED, *policy.tag_fields}
-            passed = [field for field in merged if field[0] not in hidden]
-            return entry.for_one(
-                passed,
-                response.response_time - initial_age(Section(merged + age), response.request_time, response.response_time)[0],
-            )
-        fields = stored_fields(merged, terms, policy.tag_fields, format_date(response.response_time))
-        nominated = entry.nominated if terms.vary == entry.vary else nominated_values(terms.vary, sent)
-        terms.transform = entry.transform and terms.transform
-        tags = tags_of(response.section, policy.tag_fields) or entry.tags
-        fresh = Entry(
-            entry.key,
-            entry.route,
-            entry.status,
-            fields,
-            entry.body,
-            terms,
-            nominated=nominated,
-            tags=tags,
-            stamp=stamp,
-            parts=entry.parts,
-            length=entry.length,
-        )
-        fresh.codings = entry.codings
-        fresh.esi, fresh.program, fresh.packed, fresh.version = entry.esi, entry.program, entry.packed, entry.version
-        fresh.cost += sum(len(copy) for copy in entry.codings.values() if copy)
-        fresh.cost = max(fresh.cost, entry.cost)  # with what was left on it since: program, compressed pieces
-        if self.ledger.is_hit(fresh.key, fresh.route, fresh.tags, stamp):
-            return fresh
-        if nominated != entry.nominated or terms.vary != entry.vary:
-            self._drop(entry)
-        self._keep(fresh)
+        elif not self.ledger.is_hit(fresh.key, fresh.route, fresh.tags, stamp):
+            if freshened.moved:
+                self._drop(entry)
+            self._keep(fresh)
         return fresh
 
     def _keep(self, entry: Entry) -> None:
@@ -577,31 +533,14 @@ class Forwarder:
             entry.soften(self.clock(), 0.0)  # the representation has changed: validate before the next use. §4.3.5
 
     def invalidate(self, visit: Visit, response: OriginResponse) -> None:
-        """After an unsafe request that succeeded: its URL, what Location and Content-Location name on the same host, and the groups that it names.
+        """What an unsafe request that succeeded has made invalid, everywhere. RFC 9111 §4.4.
 
-        RFC 9111 §4.4, RFC 9875 §3.
+        A URL only where something is stored or on its way, here or at others: a stranger's POSTs to a million URLs must not fill the ledger.
         """
-        scheme, host, target = visit.key
-        for group in parse_strings(joined(response.fields, b"cache-group-invalidation") or b"") or ():
-            self.announce(("group", (scheme, host, b"group:" + group.encode("latin-1"))))
-        self._invalidate_url(visit.key)
-        base = (scheme + b"://" + host + target).decode("latin-1")
-        for name in (b"location", b"content-location"):
-            value = first(response.fields, name)
-            if value is None:
-                continue
-            try:
-                url = urlsplit(urljoin(base, value.decode("latin-1")))
-            except ValueError:
-                continue  # no URL: names nothing that could be stored
-            if url.netloc.encode("latin-1").lower() == host:  # same origin only: else one site could empty another. §4.4
-                path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-                self._invalidate_url((scheme, host, visit.route.query.apply(path.encode("latin-1"))))
-
-    def _invalidate_url(self, key: Key) -> None:
-        """Only where something is stored or on its way, here or at others: a stranger's POSTs to a million URLs must not fill the ledger."""
-        if self.level2 is not None or self.is_known(key):
-            self.announce(("url", key))
+        for target in invalidated_by(visit.key, visit.route.query, response.fields):
+            kind, value = target
+            if kind != "url" or self.level2 is not None or self.is_known(value):  # type: ignore[arg-type]  # a URL's value is a key
+                self.announce(target)
 
     def is_known(self, key: Key) -> bool:
         """Whether something is stored here under key, or on its way."""

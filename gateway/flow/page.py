@@ -31,17 +31,19 @@ from gateway.flow.assembly.template import Template, is_page, template_of
 from gateway.flow.assembly.weaver import Weaver
 from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
 from gateway.flow.forward import Forwarder
+from gateway.flow.joining import may_share, suits
 from gateway.flow.landing import Filling, Flight, Landing
 from gateway.flow.lookup import Lookup
 from gateway.flow.own_answers import SERVER, ErrorPage, OwnAnswers
 from gateway.flow.packing import Packing
 from gateway.flow.passing import pass_on, passed_fields, passing_template
-from gateway.flow.recognise import Identity, Visit, has_looped, selecting_values, wants_upgrade
+from gateway.flow.recognise import Identity, Visit, has_looped, wants_upgrade
+from gateway.flow.rendered import Rendered
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
 from gateway.flow.shedding import Shedding
-from gateway.semantics.conditional import CONDITIONAL, is_not_modified, may_use_range
-from gateway.semantics.message import Request, Section, first, joined
+from gateway.semantics.conditional import CONDITIONAL, is_not_modified
+from gateway.semantics.message import Request, Section, first
 from gateway.telemetry.trace import TraceNode
 from gateway.upstream.origin import OriginResponse
 
@@ -50,8 +52,6 @@ __all__ = ["STEERING", "Page"]
 STEERING = frozenset(CONDITIONAL) | {b"cache-control", b"pragma", b"authorization", b"range", b"weft-debug"}
 """Request fields that make an answer from memory anything but the plain one."""
 
-_SPELLINGS = 16
-"""Values of Accept-Encoding for which an answer is kept: browsers send a handful, and others need not fill our memory."""
 _ROUNDS = 4
 """How often a request looks again after somebody else's fetch did not suit it, before it asks for itself."""
 
@@ -93,9 +93,7 @@ class Page:
         self.packing = Packing(store)
         self.admission = admission or Admission()
         self.shedding = Shedding(self, self.admission)
-        self._rendered: list[Entry] = []  # entries with answers rendered in _second
-        self._second = -1
-        self._retired = False
+        self._rendered = Rendered()
         self._shelf = store.shelf
         self.weaver = Weaver(self, routes, store.shelf, ledger, clock, loom or Loom(), guests=guests, grow=store.grow)
         forwarder.on_page = self.weaver.loom.note_page
@@ -192,7 +190,7 @@ class Page:
             if self.server_timing:
                 response.add(b"server-timing", b"cache;desc=hit")
             if response.guards and not decision.stale and not any(name in STEERING for name, _ in visit.request.fields):
-                self._remember(entry, visit, response, now)
+                self._rendered.remember(entry, visit, response, now)
         return response
 
     def _hit(self, visit: Visit, decision: Reuse, now: float) -> tuple[Facts, bytes]:
@@ -223,35 +221,12 @@ class Page:
             and request.method == b"GET"
             and not any(name in STEERING for name, _ in request.fields)
         ):
-            self._remember(entry, visit, response, now)
+            self._rendered.remember(entry, visit, response, now)
         return response
-
-    def _remember(self, entry: Entry, visit: Visit, response: Response, now: float) -> None:
-        """Keep the rendered answer for the rest of this second, and what was kept in an earlier one no longer: it is in nobody's account of memory."""
-        if self._retired:
-            return
-        second = int(now)
-        if second != self._second:
-            self._forget_rendered()
-            self._second = second
-        response.facts.owns_target = not visit.route.query.changes
-        if entry.ready_second != second:
-            entry.ready_second = second
-            entry.ready = {}
-            self._rendered.append(entry)
-        accept = joined(visit.request.fields, b"accept-encoding") if entry.transform else None
-        if len(entry.ready) < _SPELLINGS:
-            entry.ready[accept] = response
-
-    def _forget_rendered(self) -> None:
-        for entry in self._rendered:
-            entry.ready, entry.ready_second = None, -1
-        self._rendered.clear()
 
     def retire(self) -> None:
         """Other rules hold from now on: whoever asked before still gets an answer by these, and nothing that was made by them is kept for others."""
-        self._retired = True
-        self._forget_rendered()
+        self._rendered.retire()
         if self.weaver.slots is not None:
             self.weaver.slots.retired = True
 
@@ -369,12 +344,12 @@ class Page:
             visit.raised = True
             return None
         if landing.entry is not None:
-            if not own and not self._suits(visit, landing.entry.vary, landing.entry.nominated, landing.entry, flight):
+            if not own and not suits(visit, landing.entry, self.ledger, flight.stamp):
                 return None
             return await self._from_landing(visit, landing.entry, landing, reason, own=own)
         if landing.filling is not None:
             filling = landing.filling
-            if not own and not (filling.spool.kept and self._may_share(visit, filling, flight)):
+            if not own and not (filling.spool.kept and may_share(visit, filling, self.ledger, flight.stamp, self.clock())):
                 return None
             return await self._from_filling(visit, filling, landing, reason, own=own)
         if not own:
@@ -406,35 +381,6 @@ class Page:
     def _may_stand_in(self, entry: Entry) -> bool:
         """Whether entry may be served though the origin does not confirm it. RFC 5861 §4."""
         return entry.parts is None and self.clock() < entry.stale_error_until
-
-    def _may_share(self, visit: Visit, filling: Filling, flight: Flight) -> bool:
-        """Whether a response that somebody else asked for may answer this request too: fresh, of the same variant, and not purged meanwhile."""
-        terms = filling.terms
-        if (
-            terms.validate
-            or terms.lifetime <= self.clock() - terms.born
-            or visit.ask.no_cache
-            or (visit.ask.authorized and not terms.shared)
-        ):
-            return False
-        if self.ledger.is_hit(visit.key, visit.route.name, filling.tags, flight.stamp):
-            return False
-        if filling.extent is not None:
-            etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
-            if not may_use_range(first(visit.request.fields, b"if-range"), etag, modified, self.clock()):
-                return False
-        return selecting_values(terms.vary, visit.request, visit.route) == filling.nominated
-
-    def _suits(
-        self, visit: Visit, vary: tuple[bytes, ...], nominated: tuple[bytes | None, ...], entry: Entry, flight: Flight
-    ) -> bool:
-        if visit.ask.authorized and not entry.shared:
-            return False
-        if entry.validate and not entry.stale_on_request:
-            return False  # confirmed for one request only
-        if self.ledger.is_hit(visit.key, visit.route.name, entry.tags, flight.stamp):
-            return False
-        return selecting_values(vary, visit.request, visit.route) == nominated
 
     async def _from_landing(
         self, visit: Visit, entry: Entry, landing: Landing, reason: ForwardReason, *, own: bool
