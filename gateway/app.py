@@ -207,6 +207,7 @@ class Gateway:
         if self.sink is not None:
             await asyncio.to_thread(self.sink.close)
         if self.writer is not None:
+            self.writer.flush()
             await asyncio.to_thread(self.writer.close)
 
     async def prepare(self, settings: Settings) -> Callable[[], None]:
@@ -273,6 +274,7 @@ class Gateway:
             if former is not None:
                 if writer is not None:
                     writer.dropped += former.dropped
+                former.flush()  # here, where its timer runs too
                 self._send(asyncio.to_thread(former.close))
         if before is not None and (log.level, log.access) != (before.settings.log.level, before.settings.log.access):
             set_up_logging(log.level, "text" if log.access == "text" else "json")

@@ -240,7 +240,7 @@ class EdgeProtocol(ReadingConnection):
         if body is not None and not body.complete:
             self._linger()  # answered before the content was read: it is not read to the end. RFC 9112 §9.3
             return
-        if not cycle.keep_alive or self.last_request or self.edge.draining:
+        if not cycle.keep_alive or self.last_request:
             self.last_request = True
             self.transport.close()
             return

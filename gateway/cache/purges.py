@@ -68,6 +68,8 @@ class Ledger:
     def purge_prefix(self, prefix: Key, verdict: Verdict) -> int:
         """Note a purge of every key of that scheme and host whose target begins so; an empty scheme or host stands for any."""
         self.sequence += 1
+        if self._prefixes and self._prefixes[-1][1] == prefix and self._prefixes[-1][2] <= verdict:
+            self._prefixes.pop()  # whatever that one hits, this one hits too: a reload purges the same prefix each time
         self._prefixes.append((self.sequence, prefix, verdict))
         if len(self._prefixes) > 1_000:  # each is compared with each entry once: keep the list short
             dropped = self._prefixes[:500]

@@ -70,6 +70,7 @@ class ClientConnection(asyncio.Protocol):
         self.scheme = b"http"
         self.keep_alive = True
         self.last_request = False  # nothing after this one
+        self.grace = inf  # how long to wait for a next one, once the server drains
         self.half_closed = False  # the client will send no more, but may wait for an answer
         self.refusal: BadRequest | None = None  # said once all that came before is answered; nothing more is read
         # ---- the head that is being read
@@ -198,11 +199,13 @@ class ClientConnection(asyncio.Protocol):
     def shutdown(self, grace: float) -> None:
         """The server drains: finish what runs, answer what is on the wire already, take nothing after that.
 
-        Between two requests nobody can see whether the next one has been sent (RFC 9112 §9.6), so there are some seconds' grace.
+        Between two requests nobody can see whether the next one has been sent (RFC 9112 §9.6), so there are some seconds' grace; and so there are after a response
+        whose head had gone out already, without a word of closing.
         """
+        self.grace = grace
         if self.state is State.IDLE:
             self.deadline = min(self.deadline, self.edge.clock() + grace)
-        elif self.cycle is not None:
+        elif self.cycle is not None and not self.cycle.started:
             self.cycle.keep_alive = False
 
     # ------------------------------------------------------------------------------------------------ time
@@ -269,7 +272,7 @@ class ClientConnection(asyncio.Protocol):
         """The deadline that belongs to the state, counted from now."""
         now, limits = self.edge.clock(), self.limits
         if self.state is State.IDLE:
-            return now + limits.keepalive_timeout
+            return now + min(limits.keepalive_timeout, self.grace)
         if self.state is State.HEAD:
             return now + limits.header_timeout
         if self.state is State.LINGER:

@@ -59,6 +59,10 @@ class Acceptor:
             while self._take():
                 pass
             self._listener.shutdown(socket.SHUT_RDWR)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until whoever has been taken is a connection."""
         if self._arriving:
             await asyncio.wait(self._arriving)
 

@@ -100,6 +100,7 @@ class Server(uvicorn.Server):
             await self.acceptor.finish()
         else:
             self.acceptor.stop()
+            await self.acceptor.settle()
         for listener in sockets or []:
             listener.close()
         self.on_closed()

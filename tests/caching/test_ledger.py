@@ -117,6 +117,27 @@ def test_a_soft_purge_does_not_soften_an_earlier_hard_one():
     assert ledger.verdict(entry) is Verdict.HARD
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        (Verdict.SOFT, Verdict.SOFT, Verdict.SOFT),
+        (Verdict.SOFT, Verdict.HARD, Verdict.HARD),
+        (Verdict.HARD, Verdict.SOFT, Verdict.HARD),
+        (Verdict.HARD, Verdict.HARD, Verdict.HARD),
+    ],
+)
+def test_a_prefix_that_is_purged_again_and_again_takes_the_place_of_one(first, second, verdict):
+    """Else a thousand reloads would count as a purge of whatever was not looked at since."""
+    ledger = Ledger()
+    prefix = (b"", b"", b"/_weft/slots/")
+    before, other = make_entry("/_weft/slots/hero"), make_entry("/a")
+    ledger.purge_prefix(prefix, first)
+    for _ in range(2_000):
+        ledger.purge_prefix(prefix, second)
+    assert ledger.verdict(before) is verdict
+    assert ledger.verdict(other) is Verdict.KEEP
+
+
 def test_space_is_bounded_in_scopes_and_in_prefixes():
     ledger = Ledger(limit=100)
     for number in range(10_000):

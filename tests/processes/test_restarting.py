@@ -94,6 +94,31 @@ def test_what_the_old_one_has_begun_it_finishes(serve, origin: ScriptedOrigin, p
     gateway.until(lambda: old not in gateway.workers())
 
 
+def test_a_connection_that_was_promised_to_stay_answers_once_more(serve, origin: ScriptedOrigin, path: str) -> None:
+    """Its response had begun before the worker was told to leave, so it could not say `close`: who asks on, asks on that connection."""
+    gateway = serve()
+    go_on = threading.Event()
+
+    def slow(peer: Peer, _: Received) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 8\r\n\r\nhalf")
+        assert go_on.wait(20)
+        peer.send(b"half")
+
+    origin.script(path, slow)
+    with gateway.connect() as client:
+        client.send(get(path))
+        assert not client.head().says_close
+        assert client.read(4) == b"half"
+        gateway.signal(signal.SIGHUP)
+        gateway.until(lambda: gateway.events("draining"))
+        go_on.set()
+        assert client.read(4) == b"half"
+        client.send(get(f"{path}/next"))
+        response = client.response()
+        assert (response.status, response.says_close) == (200, True)
+        assert client.is_closed()
+
+
 def test_the_gateway_stays_ready_while_a_worker_leaves(serve) -> None:
     gateway = serve()
     ready = get("/_weft/health/ready")
