@@ -42,7 +42,7 @@ fuzz: setup ## invented pages, programs and expressions with new seeds, for SECO
 
 chaos: setup ## gateways under load, and every minute something breaks, for SECONDS=600 (EVERY=60 SEED=7 ONLY=Redis)
 	@.ci/system-packages
-	@$(BIN)/python loadtests/chaos --seconds $(or $(SECONDS),600) --every $(EVERY) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
+	@$(BIN)/python loadtests/chaos --seconds $(or $(SECONDS),600) --every $(EVERY) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)") $(if $(LOG),--log "$(LOG)")
 
 check: setup ## format, lint, types, imports, generated docs
 	@$(BIN)/ruff format --check .

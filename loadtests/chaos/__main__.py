@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
 import uvloop
 from faults import ALL, Fault, Stage
@@ -77,14 +80,13 @@ async def run(parts: Fleet, judge: Judge, faults: list[Fault], wishes: argparse.
         f"warm; {len(faults)} faults, one every {wishes.every:g} s for {wishes.seconds:g} s, seed {wishes.seed}\n{HEADING}",
         flush=True,
     )
-    begun = judge.began = judge.now.ended = time.monotonic()
+    judge.began = judge.now.ended = time.monotonic()
     load.start()
     dice = random.Random(wishes.seed)
     order = in_random_order(faults, dice)
     await asyncio.sleep(wishes.every * CALM_BEFORE)
     print(row(judge, judge.now), flush=True)
-    while time.monotonic() - begun + wishes.every <= wishes.seconds + wishes.every * CALM_BEFORE:
-        fault = next(order)
+    for fault in islice(order, max(1, round(wishes.seconds / wishes.every))):
         period = judge.begin(fault.name, time.monotonic(), fault.excuses, fault.explains)
         await play(fault, Stage(parts, load, period, dice), wishes.every)
         print(row(judge, period), flush=True)
@@ -100,7 +102,7 @@ STOPPING = (r"^stopping$", r"^draining$", r"^worker left$")
 
 async def main(wishes: argparse.Namespace) -> int:
     """All of it; the exit code."""
-    faults = [fault for fault in ALL if wishes.only in fault.name]
+    faults = [fault for fault in ALL if re.search(wishes.only, fault.name)]
     if not faults:
         raise SystemExit(f"no fault is called {wishes.only!r}; there are:\n  " + "\n  ".join(fault.name for fault in ALL))
     judge = Judge(time.monotonic())
@@ -110,6 +112,10 @@ async def main(wishes: argparse.Namespace) -> int:
         codes = await parts.end()
     judge.breaches += [f"a gateway's exit code was {code}" for code in codes if code]
     warm = min(150.0, wishes.seconds / 4)
+    if wishes.log is not None:
+        wishes.log.write_text(
+            "".join(f"{line.at - judge.began:8.2f} {line.gateway:6} {line.text}\n" for line in judge.lines), encoding="utf-8"
+        )
     broken = judge.verdict(warm)
     asked, good = judge.cacheable()
     print(f"\n{HEADING}")
@@ -139,7 +145,8 @@ def wishes_of(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600.0, help="how long faults go on")
     parser.add_argument("--every", type=float, default=60.0, help="seconds from one fault to the next")
     parser.add_argument("--seed", type=int, default=None, help="what the order and the load are drawn from; else a new one")
-    parser.add_argument("--only", default="", help="faults with this in their name")
+    parser.add_argument("--only", default="", help="faults whose name has this regular expression in it")
+    parser.add_argument("--log", type=Path, help="file for all that the gateways have logged")
     parser.add_argument("--gateways", type=int, default=2, choices=(1, 2, 3, 4))
     parser.add_argument("--workers", type=int, default=2, help="of each gateway")
     parser.add_argument("--rate", type=float, default=300.0, help="requests a second of all readers")

@@ -152,7 +152,7 @@ class Judge:
         self._time(failure.kind, failure.ended - failure.begun)
 
     def _time(self, kind: str, seconds: float) -> None:
-        if kind in CACHEABLE and kind != "slow" and seconds > self.now.slowest:
+        if kind in CACHEABLE and kind not in ("slow", "storm") and seconds > self.now.slowest:
             self.now.slowest, self.now.slowest_kind = seconds, kind
 
     def weigh(self, now: float, sizes: dict[int, int]) -> None:

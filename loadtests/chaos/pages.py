@@ -17,8 +17,8 @@ __all__ += ["Block", "blocks", "cacheable_paths", "expected", "make_block", "mak
 HOT, BRIEF, WOVEN, PARTS, TAGS, TAGGED, LARGE = 40, 20, 10, 8, 6, 4, 1
 """How many pages of each kind there are; TAGGED of each tag."""
 ANYBODY = "-"
-CACHEABLE = frozenset({"hot", "brief", "woven", "large", "slow"})
-"""Kinds that are in memory or level 2, or may be stale: they are to be answered whatever happens. `slow`: read slowly."""
+CACHEABLE = frozenset({"hot", "brief", "woven", "large", "slow", "storm"})
+"""Kinds that are in memory or level 2, or may be stale: they are to be answered whatever happens. `slow` is read slowly, `storm` by too many at once."""
 NEEDS_ORIGIN = frozenset({"tagged", "own", "miss", "filler", "post", "stream", "socket"})
 """Kinds that can't be answered without an origin: `tagged` may just have been purged."""
 
