@@ -38,7 +38,7 @@ class Client:
         self.own_port = 0
         """The port on our side, by which a gateway's process can be found."""
         self.is_fresh = True
-        """Nothing has been answered on this connection yet."""
+        """What is asked, or was asked last, is the first on its connection."""
         self._fields = f"Host: {HOST}\r\nCookie: visitor={visitor}\r\n" + ("Accept-Encoding: gzip\r\n" if gzip else "")
         self._receive_buffer = receive_buffer
         self._reader: asyncio.StreamReader | None = None
@@ -83,6 +83,7 @@ class Client:
         """Keep the connection that is there, if it still is."""
         if self._writer is not None and self._reader is not None:
             if not self._writer.is_closing() and not self._reader.at_eof() and self._reader.exception() is None:
+                self.is_fresh = False
                 return
             self.close()
         self.own_port, self.is_fresh = 0, True
@@ -112,7 +113,6 @@ class Client:
         except (ValueError, asyncio.LimitOverrunError) as error:
             self.close()
             raise Lost("wrong", str(error)) from error
-        self.is_fresh = False
         if told.get("connection", "").lower() == "close":
             self.close()
         return Answer(status, told, content)

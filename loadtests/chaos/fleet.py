@@ -22,7 +22,7 @@ __all__ = ["TOKEN", "Fleet", "Gateway", "Redis", "fleet", "free_port", "ports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "chaos"  # noqa: S105 - of processes that live for an hour on loopback
-PIPE = asyncio.subprocess.PIPE
+PIPE, NOTHING = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
 PAGE = os.sysconf("SC_PAGE_SIZE")
 REDIS_MEMORY = "64mb"
 PATIENCE = 60.0
@@ -31,13 +31,16 @@ SETTINGS = """\
 [server]
 port = {port}
 workers = {workers}
+{server}
 [upstream]
 url = "http://127.0.0.1:{origin}"
 first_byte_timeout = 4
-{more}
+{upstream}
 [redis]
 url = "redis://127.0.0.1:{wire}"
 [purge]
+tokens = ["{token}"]
+[admin]
 tokens = ["{token}"]
 [cache]
 max_object_bytes = "1MiB"
@@ -53,6 +56,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def environment() -> dict[str, str]:
+    """For what is ours: nothing of the gateway's is inherited."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}, "PYTHONPATH": str(ROOT)}
 
 
 async def until(come_true: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
@@ -105,20 +113,25 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self.process: asyncio.subprocess.Process
 
-    def write_settings(self, more: str = "") -> None:
-        """more: lines for [upstream], or anything that stands behind them."""
-        self.settings.write_text(SETTINGS.format(**self._values, more=more), encoding="utf-8")
+    def write_settings(self, *, server: str = "", upstream: str = "") -> None:
+        """With a line more in either section."""
+        self.settings.write_text(SETTINGS.format(**self._values, server=server, upstream=upstream), encoding="utf-8")
+
+    async def reload(self) -> int:
+        """`weft reload`; its exit code."""
+        words = ("-m", "gateway", "reload", "--config", str(self.settings))
+        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=NOTHING, stderr=NOTHING, env=environment())
+        return await process.wait()
 
     async def start(self) -> None:
         """Until it serves."""
         self.write_settings()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "serve", "--config", str(self.settings)),
             stdout=PIPE,
             stderr=PIPE,
             limit=1 << 20,
-            env={**environment, "PYTHONPATH": str(ROOT)},
+            env=environment(),
         )
         self._tasks = [asyncio.create_task(self._read_access()), asyncio.create_task(self._read_log())]
         await until(lambda: listens(self.port) or self.process.returncode is not None, f"{self.name} listens")
@@ -186,7 +199,7 @@ class Redis:
         """Empty."""
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", "", "--appendonly", "no"]
         words += ["--maxmemory", REDIS_MEMORY, "--maxmemory-policy", "allkeys-lru"]
-        self._process = await asyncio.create_subprocess_exec("redis-server", *words, stdout=asyncio.subprocess.DEVNULL)
+        self._process = await asyncio.create_subprocess_exec("redis-server", *words, stdout=NOTHING)
         await until(lambda: listens(self.port), "Redis listens")
 
     async def stop(self) -> None:

@@ -7,9 +7,12 @@ import contextlib
 import os
 import resource
 import sys
+import time
 from collections.abc import AsyncIterator
+from itertools import count, islice
 from pathlib import Path
 
+from fleet import until
 from judge import Excuse
 from pages import NEEDS_ORIGIN
 
@@ -28,8 +31,13 @@ async def no_descriptors(stage: Stage) -> AsyncIterator[None]:
     limits = {}
     for pid in gateway.workers():
         limits[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (_highest(pid) + 4, limits[pid][1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (_room_for(pid, 6), limits[pid][1]))
+    since = time.monotonic()
     silent = await open_silent(gateway.port, 64)
+    lines = stage.load.judge.lines
+    await until(
+        lambda: any(line.event == "accepting pauses" and line.at >= since for line in lines), "it runs out of descriptors", 5.0
+    )
     yield
     for pid, limit in limits.items():
         with contextlib.suppress(ProcessLookupError):
@@ -38,8 +46,10 @@ async def no_descriptors(stage: Stage) -> AsyncIterator[None]:
         writer.transport.abort()
 
 
-def _highest(pid: int) -> int:
-    return max(int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir())
+def _room_for(pid: int, more: int) -> int:
+    """The limit under which a process can open so many more. A descriptor is the lowest number that is free."""
+    taken = {int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir()}
+    return next(islice((number + 1 for number in count() if number not in taken), more - 1, None))
 
 
 @fault("nobody reads the access log")

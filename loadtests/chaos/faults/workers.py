@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from itertools import cycle
 
 from fleet import Gateway, ports_of, until
 from judge import Excuse
@@ -14,8 +16,10 @@ from faults.stage import Stage, fault
 
 __all__ = ["FAULTS"]
 
+TAKEN = (r"^settings taken$",)
+REFUSED = (r"^settings refused$",)
 DEATH = (r"^worker replaced$", r"^worker ready$", r"^worker left$")
-ROLL = (r"^worker ready$", r"^draining$", r"^worker left$", r"^workers replaced$", r"^settings taken$")
+ROLL = (r"^worker ready$", r"^draining$", r"^worker left$", r"^workers replaced$", *TAKEN)
 LONG = ("socket",)
 """What may be cut short by a drain that has taken its time."""
 
@@ -60,17 +64,67 @@ async def restarted(stage: Stage) -> AsyncIterator[None]:
     await _all_new(gateway, before)
 
 
-@fault("SIGHUP with broken settings", explains=(r"refused",), lasts=4.0)
+@fault("SIGHUP with broken settings", explains=REFUSED, lasts=4.0)
 async def restarted_broken(stage: Stage) -> AsyncIterator[None]:
     """The old ones go on."""
     gateway = stage.gateway()
     before = gateway.workers()
-    gateway.write_settings("conect_timeout = -1")
+    gateway.write_settings(upstream="conect_timeout = -1")
     gateway.process.send_signal(signal.SIGHUP)
     yield
     gateway.write_settings()
     if gateway.workers() != before:
         raise RuntimeError(f"workers of {gateway.name} were replaced though the settings are broken")
+
+
+@fault("weft reload, again and again", explains=TAKEN)
+async def reloaded(stage: Stage) -> AsyncIterator[None]:
+    """The origin gets new connections each time, the limits are others."""
+    gateway = stage.gateway()
+
+    async def reload() -> None:
+        for turn in cycle((1, 2)):
+            gateway.write_settings(server=f"keepalive_timeout = {60 + turn}", upstream=f"connect_timeout = {turn}")
+            await _expect(gateway, 0)
+
+    task = asyncio.create_task(reload())
+    yield
+    if not task.done():
+        task.cancel()
+    (ended,) = await asyncio.gather(task, return_exceptions=True)
+    gateway.write_settings()
+    await _expect(gateway, 0)
+    if isinstance(ended, RuntimeError):
+        raise ended
+
+
+@fault("weft reload with broken settings", explains=REFUSED, lasts=4.0)
+async def reloaded_broken(stage: Stage) -> AsyncIterator[None]:
+    """Told, and not taken."""
+    gateway = stage.gateway()
+    gateway.write_settings(server="keepalive_timeout = -1")
+    await _expect(gateway, 1)
+    yield
+    gateway.write_settings()
+
+
+@fault("a worker is too large", explains=(*ROLL, *DEATH, r"^worker too large$"), excuses=[Excuse(LONG)], lasts=8.0)
+async def too_large(stage: Stage) -> AsyncIterator[None]:
+    """For a limit that is set to a little less than the largest has."""
+    gateway = stage.gateway()
+    pid, size = max(gateway.sizes().items(), key=lambda item: item[1])
+    gateway.write_settings(server=f"max_rss = {size - (256 << 10)}")
+    await _expect(gateway, 0)
+    yield
+    gateway.write_settings()
+    await _expect(gateway, 0)
+    await _all_new(gateway, {pid})
+
+
+async def _expect(gateway: Gateway, code: int) -> None:
+    """`weft reload` ends so. Raises RuntimeError."""
+    if (got := await gateway.reload()) != code:
+        raise RuntimeError(f"weft reload at {gateway.name}: exit code {got}, expected {code}")
 
 
 async def _all_new(gateway: Gateway, old: set[int]) -> None:
@@ -81,4 +135,4 @@ async def _all_new(gateway: Gateway, old: set[int]) -> None:
     )
 
 
-FAULTS = [killed, frozen, restarted, restarted_broken]
+FAULTS = [killed, frozen, restarted, restarted_broken, reloaded, reloaded_broken, too_large]
