@@ -40,7 +40,7 @@ fuzz: setup ## invented pages, programs and expressions with new seeds, for SECO
 	    rounds=$$((rounds + 1)); \
 	done; echo "$$rounds rounds, nothing found"
 
-chaos: setup ## gateways under load, and every minute something breaks, for SECONDS=600 (EVERY=60 SEED=7 ONLY=Redis)
+chaos: setup ## gateways under load, and every minute something breaks, for SECONDS=600 (EVERY=60 SEED=7 ONLY=Redis LOG=file)
 	@.ci/system-packages
 	@$(BIN)/python loadtests/chaos --seconds $(or $(SECONDS),600) --every $(EVERY) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)") $(if $(LOG),--log "$(LOG)")
 

@@ -50,6 +50,8 @@ async def play(fault: Fault, stage: Stage, every: float) -> None:
         await anext(act, None)
     except (RuntimeError, OSError) as error:
         stage.load.judge.breaches.append(f"{fault.name}: {error}")
+        for gateway in stage.fleet.gateways:
+            gateway.write_settings()
     stage.period.ended = time.monotonic()
     await asyncio.sleep(max(0.0, every - (time.monotonic() - began)))
     stage.load.check()

@@ -22,7 +22,7 @@ __all__ = ["TOKEN", "Fleet", "Gateway", "Redis", "fleet", "free_port", "ports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "chaos"  # noqa: S105 - of processes that live for an hour on loopback
-PIPE, NOTHING = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+PIPE, STDOUT, NOTHING = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT, asyncio.subprocess.DEVNULL
 PAGE = os.sysconf("SC_PAGE_SIZE")
 REDIS_MEMORY = "64mb"
 PATIENCE = 60.0
@@ -45,7 +45,7 @@ tokens = ["{token}"]
 [cache]
 max_object_bytes = "1MiB"
 [cache.memory]
-max_bytes = "8MiB"      # small, so that it is full before growth is looked for
+max_bytes = "{memory}"      # small, so that it is full before growth is looked for
 [esi]
 deadline = 1.5
 """
@@ -113,15 +113,18 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self.process: asyncio.subprocess.Process
 
-    def write_settings(self, *, server: str = "", upstream: str = "") -> None:
+    def write_settings(self, *, server: str = "", upstream: str = "", memory: str = "8MiB") -> None:
         """With a line more in either section."""
-        self.settings.write_text(SETTINGS.format(**self._values, server=server, upstream=upstream), encoding="utf-8")
+        values = {**self._values, "server": server, "upstream": upstream, "memory": memory}
+        self.settings.write_text(SETTINGS.format(**values), encoding="utf-8")
 
-    async def reload(self) -> int:
-        """`weft reload`; its exit code."""
+    async def reload(self, code: int = 0) -> None:
+        """`weft reload`, which is to end with that exit code. Raises RuntimeError with what it said when it does not."""
         words = ("-m", "gateway", "reload", "--config", str(self.settings))
-        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=NOTHING, stderr=NOTHING, env=environment())
-        return await process.wait()
+        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=PIPE, stderr=STDOUT, env=environment())
+        said, _ = await process.communicate()
+        if process.returncode != code:
+            raise RuntimeError(f"weft reload at {self.name}: exit code {process.returncode}, expected {code}: {said.decode()}")
 
     async def start(self) -> None:
         """Until it serves."""
