@@ -92,7 +92,8 @@ class Crew:
                 self.current[slot] = self.start(slot, self.settings, self.generation)
 
     def start(self, slot: int, settings: Settings, generation: int) -> Child:
-        """Fork a worker for that slot."""
+        """Fork a worker for that slot. Not any more once we are ending: it would not have been told."""
+        assert not self.is_ending
         child = Child(slot, generation)
         fork(
             child,

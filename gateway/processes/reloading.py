@@ -58,6 +58,7 @@ class Reloading:
         self._reading = reading
         self._is_swapping = False
         self._restart_again = False
+        self._wishes: dict[Child, str] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -77,15 +78,23 @@ class Reloading:
             self.rolling.step(self._crew)
             if self.rolling.is_over:
                 self.rolling = None
-        if self._restart_again and not self.is_busy and not self._crew.is_ending:
+        if self.is_busy or self._crew.is_ending:
+            return
+        if self._restart_again:
             self._restart_again = False
             self.hang_up()
+        elif self._wishes:
+            child = next(iter(self._wishes))
+            reason = self._wishes.pop(child)
+            if self._crew.current.get(child.slot) is child:
+                self.rolling = Rolling(self._crew.settings, self._crew.generation, [child.slot], reason)
+                self.rolling.step(self._crew)
 
-    def replace(self, slot: int, reason: str) -> None:
-        """Replace one worker by another of the same settings, unless something is under way."""
-        if not self.is_busy:
-            self.rolling = Rolling(self._crew.settings, self._crew.generation, [slot], reason)
-            self.look()
+    def replace(self, child: Child, reason: str) -> None:
+        """Replace one worker by another of the same settings; after what is under way, unless that has replaced it."""
+        if child not in self._wishes:
+            self._wishes[child] = reason
+        self.look()
 
     def reload(self, then: Callable[[Outcome], None], *, dry_run: bool = False, restart: bool = False) -> None:
         """Read, check, compare, and put into force unless dry_run."""

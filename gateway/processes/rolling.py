@@ -45,6 +45,8 @@ class Rolling:
 
     def step(self, crew: Crew) -> None:
         """Go on as far as it goes now."""
+        if crew.is_ending:  # who is coming has been told to go, as everybody has
+            self._give_up("the gateway stops")
         while not self.is_over:
             coming = self._coming
             if self._going is not None and not self._going.has_closed and self._going.exit_code is None:
@@ -58,7 +60,7 @@ class Rolling:
                 self._coming = crew.coming = crew.start(self._slots.pop(0), self.settings, self.generation)
                 return
             if coming.exit_code is not None:
-                self._fail(crew, coming)
+                self._fail(coming)
                 return
             if not coming.is_ready:
                 return
@@ -73,10 +75,12 @@ class Rolling:
         crew.dismiss_surplus()
         logger.info("workers replaced", extra={"reason": self.reason, "count": self.replaced, "generation": self.generation})
 
-    def _fail(self, crew: Crew, coming: Child) -> None:
-        self.is_over = True
-        crew.coming = None
+    def _fail(self, coming: Child) -> None:
         cause = coming.cause or f"ended at its start, {coming.how}"
         logger.error("restart failed", extra={"worker": coming.slot, "cause": cause, "replaced": self.replaced})
+        self._give_up(cause)
+
+    def _give_up(self, cause: str) -> None:
+        self.is_over = True
         if self._on_failure is not None:
             self._on_failure(cause)

@@ -109,7 +109,7 @@ class Supervisor:
             for child in self._crew.serving:
                 if (held := rss(child.pid)) > limit:
                     logger.warning("worker too large", extra={"worker": child.slot, "worker_pid": child.pid, "rss": held})
-                    self._reloading.replace(child.slot, "max_rss")
+                    self._reloading.replace(child, "max_rss")
                     return
 
     # ------------------------------------------------------------------------------------------------ start
@@ -194,7 +194,7 @@ class Supervisor:
             case "answer":
                 self._asks.hear(child, message)
             case "leave":
-                self._reloading.replace(child.slot, "asked")
+                self._reloading.replace(child, "asked")
             case "figures":
                 self._figures.keep(child, message.blob)
             case "ask" if message.words["what"] == "figures":

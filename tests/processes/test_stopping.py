@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+
+import pytest
 
 from tests.support.raw_client import RawClient
 from tests.support.scripted_origin import Peer, Received, ScriptedOrigin, ok
@@ -76,3 +79,19 @@ def test_a_stopped_worker_does_not_keep_the_others(serve) -> None:
     gateway.signal(signal.SIGTERM)
     assert gateway.wait() == 0
     assert [each["worker_pid"] for each in gateway.events("worker overdue")] == [stopped]
+
+
+@pytest.mark.parametrize("order", ["parent first", "workers first", "while a restart is under way"])
+def test_everybody_may_be_told_at_once(serve, order: str) -> None:
+    """systemd sends SIGTERM to each process of the unit, in whichever order."""
+    gateway = serve(2)
+    told = [gateway.pid, *gateway.workers()]
+    if order == "workers first":
+        told.reverse()
+    if order == "while a restart is under way":
+        gateway.signal(signal.SIGHUP)
+    for pid in told:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    assert gateway.wait() == 0
+    assert "Traceback" not in gateway.log()
