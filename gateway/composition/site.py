@@ -125,6 +125,7 @@ class Site:
             f"{CONTROL}/trace/",
             rate_limits=self.rate_limits,
             tracer=ground.tracer,
+            limits=self.limits,
         )
         purge = PurgeEndpoint(ground.purger, text_check(settings.purge.tokens) if settings.purge.tokens else None)
         self.control = build_control(

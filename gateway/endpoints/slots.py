@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from fragments.catalogue import SlotFailed
 from gateway.clock import Clock
-from gateway.endpoints.traffic import request_of
+from gateway.endpoints.asgi_request import Incoming, request_of
 from gateway.errors import BadRequest
 from gateway.flow.assembly.inclusion import Destination, NotIncluded
 from gateway.flow.assembly.slots import Slots
@@ -36,7 +36,7 @@ class SlotsEndpoint:
         """GET and HEAD. 404 for a name that there is not, 503 for a template that failed, each with its reason."""
         now = self.clock()
         try:
-            asked = request_of(request.scope, request.receive, self.proxies)
+            asked = await request_of(request.scope, Incoming(request.receive), self.proxies)
             place = Destination(asked.scheme, asked.host, asked.target, guest=False)
             entry = self.slots.answer(place, asked.fields, now)
         except BadRequest as error:

@@ -5,38 +5,36 @@ On our own server the request comes ready made, with 1xx responses and tunnels, 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any, Protocol
 
 from gateway.cache.key import key_text
 from gateway.clock import Clock
+from gateway.endpoints.asgi_request import Incoming, Receive, request_of, until_departure
 from gateway.errors import BadRequest, UpstreamError
 from gateway.flow.page import Page
 from gateway.flow.rate_limits import RateLimits
 from gateway.flow.response import Response
 from gateway.listener.cycle import Message, ResponseCutShort
-from gateway.listener.head import host_of
+from gateway.listener.limits import Limits
 from gateway.listener.proxies import TrustedProxies
 from gateway.listener.tunnel import ClientTunnel, relay_tunnel
-from gateway.semantics.message import Fields, Request, first
-from gateway.semantics.trace_context import trace_of, without_trace
+from gateway.semantics.message import Request
+from gateway.semantics.trace_context import trace_of
 from gateway.telemetry.account import Account
 from gateway.telemetry.spans import Tracer
 from gateway.telemetry.trace import TraceNode
 from gateway.telemetry.traces import Trace, Traces, encode_includes, shown_target
 
-__all__ = ["Traffic", "request_of"]
+__all__ = ["Traffic"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_PROBLEMS = 8
 """Faults of a page's markup that the debug header lists."""
 
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -74,7 +72,7 @@ class _Plain:
 class Traffic:
     """An ASGI application.
 
-    may_debug: whether a token opens the debug header; timing: who gets Server-Timing; traces: where those of a token's holder are kept, below `trace_path`.
+    may_debug: whether a token opens the debug header; timing: who gets Server-Timing; traces: where those of a token's holder are kept, below `trace_path`. limits: for requests of other servers.
     """
 
     def __init__(
@@ -90,6 +88,7 @@ class Traffic:
         *,
         rate_limits: RateLimits | None = None,
         tracer: Tracer | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.page = page
         self.account = account
@@ -101,6 +100,7 @@ class Traffic:
         self.trace_path = trace_path
         self.rate_limits = rate_limits
         self.tracer = tracer
+        self.limits = limits or Limits()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One HTTP request. WebSockets reach us as HTTP on our own server; elsewhere they are refused by closing."""
@@ -112,16 +112,24 @@ class Traffic:
             await self.carry(ours["request"], ours["cycle"], ours["started"])
             return
         started = monotonic()
+        incoming = Incoming(receive, self.limits.body_bytes)
         try:
-            request = request_of(scope, receive, self.proxies)
+            request = await request_of(scope, incoming, self.proxies, self.limits)
+        except ResponseCutShort:
+            return  # nobody is there any more
         except BadRequest as error:
+            self.account.metrics.refuse(error.reason)
             request = Request(scope["method"].encode("latin-1"), scope.get("raw_path") or b"/", b"", scope["headers"])
             await self._send(request, self.page.refuse(request, error), send, started)
             return
         if self.tracer is not None:
             self.tracer.begin(request)
         way = _Plain(send, trailers="http.response.trailers" in (scope.get("extensions") or {}))
-        await _until_disconnect(self.carry(request, way, started), None if request.has_body else receive)
+        try:
+            await until_departure(self.carry(request, way, started), incoming, has_body=request.has_body)
+        except BadRequest as error:  # of its content, before there was an answer
+            self.account.metrics.refuse(error.reason)
+            await self._send(request, self.page.refuse(request, error), send, started)
 
     async def carry(self, request: Request, way: Way, started: float) -> None:
         """One request, answered on its way. started: monotonic seconds at its complete head."""
@@ -292,63 +300,3 @@ class Traffic:
         client = tunnel(b"HTTP/1.1 101 Switching Protocols\r\n" + lines)
         _, down = await relay_tunnel(client, response.tunnel)
         self.account.tell(request, response, self.clock(), started, down)
-
-
-def request_of(scope: MutableMapping[str, Any], receive: Receive, proxies: TrustedProxies) -> Request:
-    """The request of an ASGI scope. Raises BadRequest."""
-    fields: Fields = [(name.lower(), value) for name, value in scope["headers"]]
-    peer = (scope.get("client") or ("", 0))[0]
-    client, scheme = peer, scope.get("scheme", "http").encode("ascii")
-    if proxies.trusts(peer):
-        client, scheme = proxies.told(client, scheme, fields)
-    if not proxies.may_trace(peer):
-        fields = without_trace(fields)
-    target = scope.get("raw_path") or scope["path"].encode("utf-8")
-    if scope["query_string"]:
-        target += b"?" + scope["query_string"]
-    host = first(fields, b"host")
-    length = first(fields, b"content-length")
-    has_body = first(fields, b"transfer-encoding") is not None or (length is not None and length != b"0")
-    return Request(
-        scope["method"].encode("latin-1"),
-        target,
-        host_of(host, scheme) if host else b"",
-        fields,
-        scheme=scheme,
-        client=client,
-        version=b"1.0" if scope["http_version"] == "1.0" else b"1.1",
-        has_body=has_body,
-        body=_content(receive) if has_body else None,
-        length=int(length) if length is not None and length.isdigit() else None,
-    )
-
-
-async def _content(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ResponseCutShort("the client left in the middle of its request")
-        if chunk := message.get("body", b""):
-            yield chunk
-        more = message.get("more_body", False)
-
-
-async def _until_disconnect(work: Awaitable[None], receive: Receive | None) -> None:
-    """Do work, but not for a client that has left. receive None: its content is being read, which tells too."""
-    if receive is None:
-        await work
-        return
-    task = asyncio.ensure_future(work)
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        task.cancel()
-
-    watcher = asyncio.ensure_future(watch())
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    finally:
-        watcher.cancel()

@@ -123,12 +123,10 @@ class ClientConnection(asyncio.Protocol):
         most = self.limits.max_connections_per_client
         if most and not self.is_trusted:
             self.client_key = client_key(self.peer)
-            open_already = edge.clients.get(self.client_key, 0)
-            if open_already >= most:
+            if not edge.count_in(self.client_key, most):
                 edge.account.metrics.refuse("max_connections_per_client")
                 self._turn_away(429)
                 return
-            edge.clients[self.client_key] = open_already + 1
             self.is_counted = True
         edge.connections.add(self)
         self.server_state.connections.add(self)
@@ -149,7 +147,7 @@ class ClientConnection(asyncio.Protocol):
         self.lost = True
         self.edge.connections.discard(self)
         if self.is_counted:
-            self._count_out()
+            self.edge.count_out(self.client_key)
         if self.is_turned_away:
             self.edge.turned_away -= 1
         self.server_state.connections.discard(self)
@@ -175,14 +173,6 @@ class ClientConnection(asyncio.Protocol):
         self.is_turned_away = True
         self._linger()
         self.loop.call_later(_LINGER, self.transport.abort)  # the sweeper does not know this one
-
-    def _count_out(self) -> None:
-        clients = self.edge.clients
-        left = clients[self.client_key] - 1
-        if left:
-            clients[self.client_key] = left
-        else:
-            del clients[self.client_key]
 
     def eof_received(self) -> bool:
         """A client that has said all it will may still be waiting for an answer: the connection stays open on our side."""

@@ -87,6 +87,22 @@ class Edge:
         for connection in resting:
             connection.read_on()
 
+    def count_in(self, client: Key, most: int) -> bool:
+        """Whether a client may have one more connection; if so, it has. Whoever was counted in is counted out."""
+        already = self.clients.get(client, 0)
+        if already >= most:
+            return False
+        self.clients[client] = already + 1
+        return True
+
+    def count_out(self, client: Key) -> None:
+        """It has one less."""
+        left = self.clients[client] - 1
+        if left:
+            self.clients[client] = left
+        else:
+            del self.clients[client]
+
     def adopt(
         self, page: Page, limits: Limits, proxies: TrustedProxies, rate_limits: RateLimits | None, *, fast_lane: bool
     ) -> None:

@@ -18,6 +18,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from gateway.flow.buckets import Key
+from gateway.flow.rate_limits import client_key
 from gateway.flow.response import STATUS_LINE
 from gateway.listener.certificates import Keyring
 from gateway.listener.edge import Edge
@@ -63,6 +65,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self._begun = False
         self._ended = False  # we have said our last, and read no more
         self._heard_all = False  # the client has said its last
+        self._client: Key | None = None  # counted in, while the handshake runs
         self._grace: float | None = None  # the server drains
 
     # ------------------------------------------------------------------------------------------------ towards the socket
@@ -75,13 +78,24 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
             self._ended = True
             transport.abort()  # nothing can be said before the handshake, and that is what there is no room for
             return
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        most = edge.limits.max_connections_per_client
+        if most and not edge.proxies.trusts(address):
+            self._client = client_key(address)
+            if not edge.count_in(self._client, most):
+                self._client = None
+                edge.account.metrics.refuse("max_connections_per_client")
+                self._ended = True
+                transport.abort()
+                return
         edge.connections.add(self)
         self.deadline = edge.clock() + edge.limits.header_timeout
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self.deadline = inf
-        self.edge.connections.discard(self)
+        self._leave_waiting_room()
         inside, self._inside = self._inside, None
         if inside is not None:
             inside.connection_lost(exc)
@@ -127,13 +141,20 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         self._flush()
         edge = self.edge
         edge.handshakes[self._tls.version() or "", self._tls.session_reused or False] += 1
-        edge.connections.discard(self)
+        self._leave_waiting_room()
         inside = self._inside = self._make()
         inside.connection_made(self)
         inside.deadline = min(inside.deadline, self.deadline)  # header_timeout runs from the beginning
         if self._grace is not None:
             inside.shutdown(self._grace)
         return True
+
+    def _leave_waiting_room(self) -> None:
+        """From here on, the connection inside is what counts."""
+        self.edge.connections.discard(self)
+        client, self._client = self._client, None
+        if client is not None:
+            self.edge.count_out(client)
 
     def _fail(self, error: ssl.SSLError) -> None:
         """The client is told by an alert (RFC 8446 §6.2), which OpenSSL has written already."""

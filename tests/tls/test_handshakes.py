@@ -125,6 +125,21 @@ def test_handshakes_are_connections_and_counted_as_such(start_tls) -> None:
     assert refused(gateway, "max_connections") >= 1
 
 
+def test_handshakes_count_among_the_connections_of_their_client(start_tls) -> None:
+    gateway = start_tls({"server.max_connections_per_client": 3})
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(gateway.connect(tls=None)).send(hello()[:9])
+        whole = stack.enter_context(gateway.connect())
+        with gateway.connect(tls=None) as one_more:
+            assert one_more.is_closed(within=10)
+        whole.send(LIVE)
+        assert whole.response().status == 200
+        assert whole.read_to_end() == b""
+    gateway.until(gateway.is_well, "room for others")
+    assert refused(gateway, "max_connections_per_client") >= 1
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_both_versions_are_spoken(tls: GatewayProcess, authority: Authority, version: ssl.TLSVersion) -> None:
     context = client_context(authority, minimum_version=version, maximum_version=version)
