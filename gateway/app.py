@@ -55,7 +55,7 @@ from gateway.flow.second_level import SecondLevel
 from gateway.listener.certificates import Keyring
 from gateway.listener.edge import Edge
 from gateway.listener.sweeper import Sweeper
-from gateway.logs import set_up_logging
+from gateway.logs import log_dropped, set_up_logging
 from gateway.processes.outcome import Parent
 from gateway.settings import Memory, Settings
 from gateway.telemetry.account import Account
@@ -82,6 +82,8 @@ class Gateway:
         """Who can be asked for a reload; nobody where no parent supervises."""
         self.workers = {"up": 1, "of": 1}
         """How many serve, as the parent has said last."""
+        self.accept_pauses = 0
+        """Times that there was no descriptor for a connection."""
         self.store = MemoryStore(settings.cache.memory.max_bytes, settings.cache.memory.max_variants)
         self.ledger = Ledger()
         self.sharing = build_sharing(settings)
@@ -314,6 +316,10 @@ class Gateway:
             yield "weft_log_dropped", "Access log lines that had no room.", {}, self.writer.dropped, "counter"
         if self.sink is not None:
             yield from figures_of_spans(self.sink)
+        text = "Times that accepting paused, for want of a descriptor."
+        yield "weft_accept_pauses", text, {}, self.accept_pauses, "counter"
+        text = "Lines of the process log that had no room, as nobody read them."
+        yield "weft_process_log_dropped", text, {}, log_dropped(), "counter"
         yield from figures_of_tls(self.edge.handshakes, self.keyring, self.clock())
         yield from figures_of_cache(self.store, self.forwarder, self.purger)
         yield from figures_of_sharing(self.sharing, self.forwarder.level2)

@@ -23,13 +23,22 @@ _PAUSE = 0.2
 
 
 class Acceptor:
-    """factory: makes the protocol of a connection. at_once: connections taken in one turn of the loop; 1 where others take from the same socket."""
+    """factory: makes the protocol of a connection. on_pause: called when descriptors have run out.
 
-    def __init__(self, listener: socket.socket, factory: Callable[[], asyncio.Protocol], *, at_once: int = 1) -> None:
-        self.pauses = 0
-        """How often descriptors have run out."""
+    at_once: connections taken in one turn of the loop; 1 where others take from the same socket.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        factory: Callable[[], asyncio.Protocol],
+        on_pause: Callable[[], None],
+        *,
+        at_once: int = 1,
+    ) -> None:
         self._listener = listener
         self._factory = factory
+        self._on_pause = on_pause
         self._at_once = at_once
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[object]] = set()
@@ -89,7 +98,7 @@ class Acceptor:
             return False
         if self._is_short:
             self._is_short = False
-            logger.info("accepting again", extra={"pauses": self.pauses})
+            logger.info("accepting again")
         client.setblocking(False)
         task = self._loop.create_task(self._welcome(client))
         self._arriving.add(task)
@@ -101,7 +110,7 @@ class Acceptor:
             await self._loop.connect_accepted_socket(self._factory, client)
 
     def _pause(self, error: OSError) -> None:
-        self.pauses += 1
+        self._on_pause()
         if not self._is_short:
             self._is_short = True
             logger.warning("accepting pauses", extra={"reason": error.strerror})

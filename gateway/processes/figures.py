@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from gateway.logs import log_dropped
 from gateway.processes.asks import Asks
 from gateway.processes.channel import Message
 from gateway.processes.child import Child
@@ -24,6 +25,7 @@ from gateway.telemetry.adding_up import Report, add_up, counters_of, report_of
 __all__ = ["Figures"]
 
 _WITHIN = 0.5
+_LOG = "Lines of the process log that had no room, as nobody read them."
 
 
 class Figures:
@@ -84,6 +86,7 @@ class Figures:
                 "When settings were last taken, the start included.",
                 reloading.last_success,
             ),
+            _row("weft_process_log_dropped", _LOG, float(log_dropped()), "counter"),
             *report_of(self._process),
         ]
 

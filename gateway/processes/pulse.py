@@ -10,6 +10,8 @@ import gc
 import mmap
 from time import monotonic
 
+from gateway.logs import go_on_logging
+
 __all__ = ["INTERVAL", "Pulse"]
 
 INTERVAL = 0.2
@@ -60,6 +62,7 @@ class Pulse:
     def _turn(self, due: float) -> None:
         now = monotonic()
         self.beat(max(0.0, now - due))
+        go_on_logging()
         asyncio.get_running_loop().call_later(INTERVAL, self._turn, now + INTERVAL)
 
     def _collecting(self, phase: str, info: dict[str, int]) -> None:

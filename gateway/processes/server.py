@@ -80,7 +80,9 @@ class Server(uvicorn.Server):
         await self.gateway.start()
         (listener,) = sockets or []
         loop = asyncio.get_running_loop()
-        self.acceptor = Acceptor(listener, partial(self._protocol, loop), at_once=1 if self.shares else _AT_ONCE)
+        self.acceptor = Acceptor(
+            listener, partial(self._protocol, loop), self._count_pause, at_once=1 if self.shares else _AT_ONCE
+        )
         self.acceptor.start()
         self.servers = []
         self.started = True
@@ -109,6 +111,9 @@ class Server(uvicorn.Server):
             connection.shutdown(grace)
         await self._finish()
         await gateway.aclose()
+
+    def _count_pause(self) -> None:
+        self.gateway.accept_pauses += 1
 
     async def _finish(self) -> None:
         """Wait for what runs, as long as it may take."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from time import monotonic
 from types import FrameType
 
-from gateway.logs import name_speaker
+from gateway.logs import go_on_logging, name_speaker
 from gateway.processes.asks import Asks
 from gateway.processes.channel import Message
 from gateway.processes.child import Child
@@ -104,6 +104,7 @@ class Supervisor:
         if now - self._weighed < 1.0:
             return
         self._weighed = now
+        go_on_logging()
         limit = self._crew.settings.server.max_rss
         if limit and not self._crew.is_ending and not self._reloading.is_busy:
             for child in self._crew.serving:
