@@ -93,7 +93,7 @@ class Forwarder:
         if flight is not None and not self._is_overtaken(visit, flight):
             self.collapsed += 1
             return flight, False
-        flight = Flight(self.ledger.sequence)
+        flight = Flight(self.ledger.sequence, self.clock())
         self.flights[name] = flight
         flight.task = self._start(self._fly(flight, name, visit, entry))
         return flight, True
@@ -104,7 +104,7 @@ class Forwarder:
         name = self._flight_name(visit)
         flight = self.flights.get(name)
         if flight is None or self._is_overtaken(visit, flight):
-            flight = Flight(self.ledger.sequence)
+            flight = Flight(self.ledger.sequence, self.clock())
             self.flights[name] = flight
             flight.task = self._start(self._renew(flight, name, visit, entry))
 
@@ -187,7 +187,7 @@ class Forwarder:
         try:
             response = await self._exchange(visit, request)
         except UpstreamError as error:
-            return self._fall_back(entry, error, 0)
+            return self.fall_back(entry, error, 0)
         took = response.response_time - response.request_time
         if response.status == 304 and entry is not None and conditions:
             if not confirms(response, entry):
@@ -197,7 +197,7 @@ class Forwarder:
             return Landing(entry=renewed, fwd_status=304, origin_time=took)
         if response.status in _FAILURES and entry is not None and self._may_stand_in(entry):
             await discard(response)
-            return self._fall_back(entry, None, response.status)
+            return self.fall_back(entry, None, response.status)
         if response.status == 206 and is_part_of_page(visit, response):
             await discard(response)
             visit.whole = True
@@ -443,7 +443,7 @@ class Forwarder:
     def _may_stand_in(self, entry: Entry) -> bool:
         return entry.parts is None and self.clock() < entry.stale_error_until
 
-    def _fall_back(self, entry: Entry | None, error: UpstreamError | None, status: int) -> Landing:
+    def fall_back(self, entry: Entry | None, error: UpstreamError | None, status: int) -> Landing:
         """The origin failed: the stale response, where that is allowed; else the error. RFC 5861 §4, RFC 9111 §4.2.4."""
         if entry is not None and self._may_stand_in(entry):
             entry.retry_at = self.clock() + _RETRY_AFTER_FAILURE
@@ -506,7 +506,7 @@ class Forwarder:
         if isinstance(judgement, NotStored) or response.body is None or visit.overtaken:
             return None
         filling = self._begin(visit, sent, response, judgement)
-        name, flight = self._flight_name(visit), Flight(self.ledger.sequence)
+        name, flight = self._flight_name(visit), Flight(self.ledger.sequence, self.clock())
         flight.land(Landing(filling=filling, response=response))
         self.flights[name] = flight
         flight.task = self._start(self._fill_flight(visit, filling, response, name, flight))

@@ -117,14 +117,15 @@ class Landing:
 class Flight:
     """One fetch under way. It ends once: it lands, or it crashes; whoever waits for that may leave without an effect on the others.
 
-    stamp: the purge ledger's sequence when it began. landing: what it came to, None until then. tags: of what it brings, as soon as they are known.
+    stamp: the purge ledger's sequence when it began; begun: epoch seconds, the same moment. landing: what it came to, None until then. tags: of what it brings, as soon as they are known.
     claim: held while this process fetches for all that share a level 2; keeper prolongs it.
     """
 
-    __slots__ = ("_crash", "_unwanted", "_waiters", "claim", "keeper", "landing", "stamp", "tags", "task")
+    __slots__ = ("_crash", "_unwanted", "_waiters", "begun", "claim", "keeper", "landing", "stamp", "tags", "task")
 
-    def __init__(self, stamp: int) -> None:
+    def __init__(self, stamp: int, begun: float) -> None:
         self.stamp = stamp
+        self.begun = begun
         self.claim: bytes | None = None
         self.keeper: asyncio.TimerHandle | None = None
         self.tags: tuple[bytes, ...] = ()

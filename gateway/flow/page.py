@@ -349,6 +349,13 @@ class Page:
             return await self._from_landing(visit, landing.entry, landing, reason, own=own)
         if landing.filling is not None:
             filling = landing.filling
+            broken = filling.spool.error
+            if entry is not None and isinstance(broken, UpstreamError) and self._is_spare(visit, entry):
+                if own:
+                    filling.spool.expect_nobody()
+                return await self._stand_in(
+                    visit, entry, reason, self.forwarder.fall_back(entry, broken, 0).stale, landing.fwd_status
+                )
             if not own and not (filling.spool.kept and may_share(visit, filling, self.ledger, flight.stamp, self.clock())):
                 return None
             return await self._from_filling(visit, filling, landing, reason, own=own)
@@ -362,21 +369,30 @@ class Page:
         """What the flight came to; None when it takes too long.
 
         Too long is: longer than the route waits for a renewal when entry may stand in for a failing origin, or than it waits for somebody else.
+        A renewal is there when its content is: once a head has gone out, nothing can stand in any more.
         """
+        is_spare = self._is_spare(visit, entry)
         patience = None if own else visit.route.collapse_timeout
-        if entry is not None and self._may_stand_in(entry) and not visit.ask.no_cache:
-            patience = visit.route.stale_wait
+        if is_spare:  # of all who wait for it: who comes later has less to wait
+            patience = max(0.0, flight.begun + visit.route.stale_wait - self.clock())
         try:
             if patience is None:
                 return await flight.landed()
             async with asyncio.timeout(patience):
-                return await flight.landed()
+                landing = await flight.landed()
+                if is_spare and landing.filling is not None:
+                    await landing.filling.spool.settled()
+                return landing
         except (TimeoutError, asyncio.CancelledError) as left:
             if own:  # nobody else may have what comes; its connection must not stay behind
                 flight.dispose()
             if isinstance(left, TimeoutError):
                 return None
             raise
+
+    def _is_spare(self, visit: Visit, entry: Entry | None) -> bool:
+        """Whether entry stands in for this visit, should its renewal fail."""
+        return entry is not None and self._may_stand_in(entry) and not visit.ask.no_cache
 
     def _may_stand_in(self, entry: Entry) -> bool:
         """Whether entry may be served though the origin does not confirm it. RFC 5861 §4."""

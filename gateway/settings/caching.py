@@ -150,7 +150,7 @@ class Cache(Section):
     )
     stale_wait: Seconds = leaf(
         1.0,
-        "How long a renewal may take before it counts as failed for stale-if-error, so that a stored page does not wait for an origin that hangs.",
+        "How long a renewal may take, content included, before it counts as failed for stale-if-error, so that a stored page does not wait for an origin that hangs.",
         unit="seconds",
         ge=0,
         le=3600,

@@ -19,7 +19,7 @@ import uvloop
 from helper import obey
 from pages import ANYBODY, TAGS, make_block, make_template
 
-MODES = ("well", "refuse", "hang", "reset", "drip", "fail", "malformed")
+MODES = ("well", "refuse", "hang", "reset", "drip", "cut", "fail", "malformed")
 SIZES = {
     "hot": 8192,
     "brief": 6144,
@@ -100,6 +100,8 @@ class Origin:
         method, target, _ = line.split(" ")
         fields = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines) if name}
         await reader.readexactly(int(fields.get("content-length", "0")))
+        if self.mode in ("drip", "cut") and target.split("/")[1] in SIZES:
+            return await self.dawdle(self.made(method, target, fields), writer)
         if self.mode != "well":
             return await self.misbehave(writer)
         if target == "/socket":
@@ -110,10 +112,14 @@ class Origin:
         if target.startswith("/stream/"):
             await self.stream(target, writer)
         else:
-            if method == "POST":
-                os.write(self.posted, f"{target}\n".encode())
-            writer.write(self.response(target, fields))
+            writer.write(self.made(method, target, fields))
         return True
+
+    def made(self, method: str, target: str, fields: dict[str, str]) -> bytes:
+        """What is answered, after what was to be done."""
+        if method == "POST":
+            os.write(self.posted, f"{target}\n".encode())
+        return self.response(target, fields)
 
     def response(self, target: str, fields: dict[str, str]) -> bytes:
         """Head and body, or 304."""
@@ -130,8 +136,9 @@ class Origin:
             body = make_block(target, version, visitor, SIZES[kind])
         media = "application/octet-stream" if kind in ("filler", "large") else "text/html"
         head = f"Cache-Control: {STORED.get(kind, 'public, max-age=3600' if kind == 'woven' else 'private, no-store')}\r\n{extra}"
-        head += "" if own else f"ETag: {tag}\r\n"
-        if fields.get("if-none-match") == tag:
+        has_validator = not own and not (kind == "brief" and target.endswith(("1", "3")))  # those come whole each time
+        head += f"ETag: {tag}\r\n" if has_validator else ""
+        if has_validator and fields.get("if-none-match") == tag:
             return f"HTTP/1.1 304 Not Modified\r\n{head}\r\n".encode()
         return f"HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
 
@@ -150,6 +157,22 @@ class Origin:
         if not writer.is_closing():
             writer.write(b"0\r\n\r\n")
 
+    async def dawdle(self, response: bytes, writer: asyncio.StreamWriter) -> bool:
+        """The right answer, an octet a second or cut off in the middle. Every other one has a head that comes at once."""
+        head = response.index(b"\r\n\r\n") + 4
+        at_once = head if next(self.turns) % 2 else 0
+        writer.write(response[:at_once])
+        if self.mode == "cut":
+            writer.write(response[at_once : (at_once + len(response)) // 2])
+            await writer.drain()
+            return False
+        for octet in response[at_once:]:
+            if writer.is_closing():
+                break
+            writer.write(bytes([octet]))
+            await asyncio.sleep(1.0)
+        return False
+
     async def misbehave(self, writer: asyncio.StreamWriter) -> bool:
         """As the mode says. Never of any use afterwards."""
         turn = next(self.turns)
@@ -159,16 +182,6 @@ class Origin:
             case "reset":
                 sock = writer.get_extra_info("socket")
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            case "drip":
-                head = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Type: text/html\r\nContent-Length: 4096\r\n\r\n"
-                if turn % 2:  # every other one has a head that comes at once
-                    writer.write(head)
-                for octet in head * 30:
-                    if writer.is_closing():
-                        return False
-                    writer.write(bytes([octet]))
-                    await writer.drain()
-                    await asyncio.sleep(1.0)
             case "fail":
                 writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nbroken")
                 await writer.drain()

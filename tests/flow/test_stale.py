@@ -246,6 +246,60 @@ def test_a_client_does_not_wait_long_for_an_origin_that_hangs(play):
     """)
 
 
+def test_a_client_does_not_wait_long_for_content_that_drips(play):
+    """cache.stale_wait: a renewal is there when its content is. What comes after all is stored."""
+    play(store("Cache-Control: max-age=10, stale-if-error=600"))
+    play("""
+        +11 s
+        anna    ──▶ GET /page
+        origin  ◀── GET /page
+        origin  ──▶ 200 | Cache-Control: max-age=100 | «n» …
+        +2 s
+        anna    ◀── 200 | Cache-Status: detail=slow-origin | «old»
+        # who comes later has waited long enough already
+        ben     ──▶ GET /page
+        ben     ◀── 200 | Cache-Status: detail=slow-origin | «old»
+        origin  ──▶ «ew»
+        carla   ──▶ GET /page
+        carla   ◀── 200 | Cache-Status: hit | «new»
+    """)
+
+
+def test_content_that_breaks_off_is_a_failure_that_what_is_stored_stands_in_for(play):
+    """RFC 5861 §4. Nothing of it has reached anybody."""
+    play(store("Cache-Control: max-age=10, stale-if-error=600"))
+    play("""
+        +11 s
+        anna    ──▶ GET /page
+        ben     ──▶ GET /page
+        origin  ◀── GET /page
+        origin  ──▶ 200 | Cache-Control: max-age=100 | «n» …
+        origin  ──▶ broken
+        anna    ◀── 200 | Cache-Status: fwd=stale; fwd-status=200; ttl=-1; detail=http-response-incomplete | «old»
+        ben     ◀── 200 | Cache-Status: fwd=stale | «old»
+        carla   ──▶ GET /page
+        carla   ◀── 200 | «old»
+        +2 s
+        anna    ──▶ GET /page
+        origin  ◀── GET /page
+        origin  ──▶ 200 | Cache-Control: max-age=100 | «new»
+        anna    ◀── 200 | «new»
+    """)
+
+
+def test_content_comes_as_it_comes_where_nothing_may_stand_in(play):
+    play(store("Cache-Control: max-age=10, must-revalidate"))
+    play("""
+        +11 s
+        anna    ──▶ GET /page
+        origin  ◀── GET /page
+        origin  ──▶ 200 | Cache-Control: max-age=100 | «first» …
+        anna    ◀── 200 | «first» …
+        origin  ──▶ «second»
+        anna    ◀── 200 | «firstsecond»
+    """)
+
+
 def test_nobody_gets_a_stale_part_in_place_of_a_page(play):
     play("""
         anna    ──▶ GET /page | Range: bytes=0-1

@@ -58,6 +58,7 @@ FAULTS = [
     _misbehaves("the origin accepts and says nothing", "hang"),
     _misbehaves("the origin resets", "reset"),
     _misbehaves("the origin drips an octet a second", "drip"),
+    _misbehaves("the origin breaks off", "cut"),
     _misbehaves("the origin says 500", "fail"),
     _misbehaves("the origin sends malformed heads", "malformed"),
     killed,
