@@ -132,7 +132,7 @@ class Site:
             HealthEndpoint(ground.readiness),
             purge,
             ReloadEndpoint(ground.parent, text_check(settings.admin.tokens) if settings.admin.tokens else None),
-            TraceEndpoint(ground.traces, token_check(settings.debug.tokens) if settings.debug.tokens else None),
+            TraceEndpoint(ground.traces, token_check(settings.debug.tokens) if settings.debug.tokens else None, ground.parent),
             self._slots_endpoint(ground.clock),
             self._metrics_endpoint(ground),
             ground.extra_routes,

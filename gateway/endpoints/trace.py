@@ -10,7 +10,7 @@ import binascii
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from starlette.requests import Request
@@ -18,10 +18,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from fragments.render import render
+from gateway.processes.outcome import Parent
 from gateway.semantics.negotiation import weighted
 from gateway.telemetry.traces import MAX_TRACES, Row, Trace, Traces
 
-__all__ = ["TraceEndpoint"]
+__all__ = ["TraceEndpoint", "show", "summaries"]
 
 _PRIVATE = {"cache-control": "private, no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff"}
 _CHALLENGE = {"www-authenticate": 'Basic realm="Weft traces", charset="UTF-8"'}
@@ -44,11 +45,14 @@ class _Axis(NamedTuple):
 
 
 class TraceEndpoint:
-    """may_see: whether a token opens it; None while there are none."""
+    """may_see: whether a token opens it; None while there are none. parent: who can ask the other workers, each of which has the traces of its own requests."""
 
-    def __init__(self, traces: Traces, may_see: Callable[[bytes], bool] | None) -> None:
+    def __init__(
+        self, traces: Traces, may_see: Callable[[bytes], bool] | None, parent: Callable[[], Parent | None] = lambda: None
+    ) -> None:
         self.traces = traces
         self.may_see = may_see
+        self.parent = parent
 
     def routes(self) -> list[BaseRoute]:
         """To mount anywhere."""
@@ -60,28 +64,39 @@ class TraceEndpoint:
 
     async def all(self, request: Request) -> Response:
         """GET /_weft/trace/: the last ones."""
-        return self._refuse(request) or self._list(request)
+        return self._refuse(request) or await self._list(request)
 
     async def one(self, request: Request) -> Response:
         """GET /_weft/trace/ID."""
         if (refused := self._refuse(request)) is not None:
             return refused
-        trace = self.traces.find(request.path_params["name"])
-        if trace is None:
-            return self._list(request, missing=True)
-        if not _wants_page(request):
-            return _json(_told(trace))
-        return _page(request, "trace.html", **_drawn(trace))
+        name, page, here = request.path_params["name"], _wants_page(request), _here(request)
+        shown = show(self.traces, name, here, page=page)
+        if shown is None:
+            replies = await self._others("trace", name=name, here=here, page=page)
+            shown = next((reply["shown"] for reply in replies if reply["shown"] is not None), None)
+        if shown is None:
+            return await self._list(request, missing=True)
+        headers, text = shown
+        return Response(text, headers=headers)
 
-    def _list(self, request: Request, *, missing: bool = False) -> Response:
-        status, recent = 404 if missing else 200, self.traces.recent
+    async def _list(self, request: Request, *, missing: bool = False) -> Response:
+        status, recent = 404 if missing else 200, summaries(self.traces)
+        for reply in await self._others("traces"):
+            recent += reply["summaries"]
+        recent = sorted(recent, key=lambda summary: str(summary["at"]), reverse=True)[:MAX_TRACES]
         if not _wants_page(request):
             if missing:
                 return _json({"error": f"no such trace: the last {MAX_TRACES} are kept"}, status)
-            return _json({"traces": [_summary(trace) for trace in recent]})
-        return _page(
-            request, "traces.html", status, traces=[_summary(trace) for trace in recent], missing=missing, most=MAX_TRACES
-        )
+            return _json({"traces": recent})
+        return _page(_here(request), "traces.html", status, traces=recent, missing=missing, most=MAX_TRACES)
+
+    async def _others(self, what: Literal["trace", "traces"], **words: object) -> list[dict[str, Any]]:
+        parent = self.parent()
+        try:
+            return [] if parent is None else await parent.others(what, **words)
+        except ConnectionError:
+            return []
 
     def _refuse(self, request: Request) -> Response | None:
         if self.may_see is None:
@@ -91,6 +106,24 @@ class TraceEndpoint:
                 {"error": "expected one of debug.tokens, in Weft-Debug or as the password"}, 401, _PRIVATE | _CHALLENGE
             )
         return None
+
+
+def show(traces: Traces, name: str, here: str, *, page: bool) -> tuple[dict[str, str], str] | None:
+    """(header fields, content) of one trace, None when it is not here. here: the path that links begin with; page: HTML instead of JSON."""
+    trace = traces.find(name)
+    if trace is None:
+        return None
+    response = _page(here, "trace.html", **_drawn(trace)) if page else _json(_told(trace))
+    return dict(response.headers), bytes(response.body).decode()
+
+
+def summaries(traces: Traces) -> list[dict[str, Any]]:
+    """The last ones, in few words each."""
+    return [_summary(trace) for trace in traces.recent]
+
+
+def _here(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}/"
 
 
 def _token_of(request: Request) -> bytes:
@@ -117,10 +150,9 @@ def _json(content: object, status: int = 200) -> Response:
     return Response(orjson.dumps(content, option=orjson.OPT_INDENT_2), status, _PRIVATE, "application/json")
 
 
-def _page(request: Request, template: str, status: int = 200, **values: object) -> Response:
+def _page(here: str, template: str, status: int = 200, **values: object) -> Response:
     nonce = secrets.token_urlsafe(16)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    here = f"{request.scope.get('root_path', '')}/"
     return Response(
         render(template, nonce=nonce, here=here, **values), status, _PRIVATE | {"content-security-policy": policy}, "text/html"
     )

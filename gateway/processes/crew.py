@@ -8,6 +8,7 @@ slot 2   current ── serves
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
@@ -118,9 +119,10 @@ class Crew:
                 case _:
                     self._hear(child, message)
         if child.channel.ended:
-            self._let_go(child)
+            self.let_go(child)
 
-    def _let_go(self, child: Child) -> None:
+    def let_go(self, child: Child) -> None:
+        """Listen to it no more."""
         if child.channel in self._selector.get_map():
             self._selector.unregister(child.channel)
 
@@ -212,8 +214,9 @@ class Crew:
                 yield child
 
     def _bury(self, child: Child, code: int) -> None:
-        self.listen_to(child)
-        self._let_go(child)
+        with contextlib.suppress(LookupError, TypeError, ValueError):  # nonsense, by somebody who is dead
+            self.listen_to(child)
+        self.let_go(child)
         child.exit_code = code
         now = monotonic()
         if child in self.leaving:

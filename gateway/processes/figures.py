@@ -8,6 +8,7 @@ A report is kept by the parent before anybody sees it: so what a scrape has show
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import orjson
@@ -23,6 +24,8 @@ from gateway.processes.reloading import Reloading
 from gateway.telemetry.adding_up import Report, add_up, counters_of, report_of
 
 __all__ = ["Figures"]
+
+logger = logging.getLogger(__name__)
 
 _WITHIN = 0.5
 _LOG = "Lines of the process log that had no room, as nobody read them."
@@ -47,8 +50,12 @@ class Figures:
     def lose(self, child: Child) -> None:
         """It is gone; what it has counted stays."""
         report = self._last.pop(child, None)
-        if report is not None:
+        if report is None:
+            return
+        try:
             self._dead = add_up([self._dead, counters_of(orjson.loads(report))])
+        except (LookupError, TypeError, ValueError):  # it talked nonsense: nothing of it is believed
+            logger.warning("figures lost", extra={"worker": child.slot, "worker_pid": child.pid})
 
     def answer(self, child: Child, message: Message) -> None:
         """A worker is asked for a scrape, and has sent its own figures."""

@@ -39,3 +39,12 @@ class Parent(Protocol):
 
         Raises ConnectionError when the parent is gone.
         """
+
+    async def others(self, what: Literal["trace", "traces"], **words: object) -> list[dict[str, Any]]:
+        """What the other workers say to a question; those who don't answer within half a second are left out.
+
+        trace (name, here, page)   {"shown": (header fields, content) or None}, as endpoints/trace.py shows it
+        traces                     {"summaries": [...]}, the last ones
+
+        Raises ConnectionError when the parent is gone.
+        """

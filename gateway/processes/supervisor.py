@@ -85,7 +85,7 @@ class Supervisor:
             if key.fileobj is self._woken:
                 self._obey()
             else:
-                self._crew.listen_to(key.data)
+                self._listen_to(key.data)
         for child in self._crew.reap():
             self._asks.lose(child)
             self._figures.lose(child)
@@ -98,6 +98,15 @@ class Supervisor:
         self._tell_of_start()
         self._tell_who_is_up(now)
         self._tell_of_end()
+
+    def _listen_to(self, child: Child) -> None:
+        """A worker handles strangers' octets; whatever it says, the parent goes on."""
+        try:
+            self._crew.listen_to(child)
+        except (LookupError, TypeError, ValueError):  # no message of ours: orjson's error is a ValueError
+            logger.exception("worker talks nonsense", extra={"worker": child.slot, "worker_pid": child.pid})
+            self._crew.let_go(child)
+            child.kill()
 
     def _weigh(self, now: float) -> None:
         """Once a second: who has grown too large is replaced, one after the other."""
@@ -198,6 +207,8 @@ class Supervisor:
                 self._reloading.replace(child, "asked")
             case "figures":
                 self._figures.keep(child, message.blob)
+            case "ask" if message.words["what"] == "others":
+                self._pass_on(child, message)
             case "ask" if message.words["what"] == "figures":
                 self._figures.answer(child, message)
             case "ask" if message.words["what"] == "reload":
@@ -207,6 +218,17 @@ class Supervisor:
                     child.channel.send("answer", id=number, outcome=list(outcome))
 
                 self._reloading.reload(answer, dry_run=words["dry_run"], restart=words["restart"])
+
+    def _pass_on(self, child: Child, message: Message) -> None:
+        """A worker asks all others, for whom it can't know."""
+        number, words = message.words["id"], message.words["words"]
+        others = [other for other in self._crew.everyone() if other is not child and other.is_ready]
+
+        def tell(replies: dict[Child, Message | None]) -> None:
+            told = [reply.words["told"] for reply in replies.values() if reply is not None]
+            child.channel.send("answer", id=number, replies=told)
+
+        self._asks.ask(others, message.words["of"], tell, within=0.5, **words)
 
     def _obey(self) -> None:
         for number in self._woken.recv(4096):

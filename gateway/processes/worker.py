@@ -8,12 +8,13 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import uvloop
 
 from gateway.app import Gateway
+from gateway.endpoints.trace import show, summaries
 from gateway.errors import SettingsError
 from gateway.logs import name_speaker
 from gateway.processes.channel import Channel, Message
@@ -107,6 +108,11 @@ class Worker:
                 self._send("answer", id=number, faults=await self._prepare(unpack(message.blob)))
             case "figures":
                 self._send("answer", self._figures(), id=number)
+            case "trace":
+                name, here, page = (message.words[word] for word in ("name", "here", "page"))
+                self._send("answer", id=number, told={"shown": show(self.gateway.traces, name, here, page=page)})
+            case "traces":
+                self._send("answer", id=number, told={"summaries": summaries(self.gateway.traces)})
 
     async def _prepare(self, settings: Settings) -> list[str]:
         """Build what the settings need; what keeps it from being built, in lines."""
@@ -149,6 +155,11 @@ class _Parent:
         """See outcome.Parent."""
         reports: list[Any] = orjson.loads((await self._ask("figures", own)).blob)
         return reports
+
+    async def others(self, what: Literal["trace", "traces"], **words: object) -> list[dict[str, Any]]:
+        """See outcome.Parent."""
+        replies: list[dict[str, Any]] = (await self._ask("others", of=what, words=words)).words["replies"]
+        return replies
 
     async def _ask(self, what: str, blob: bytes = b"", **words: object) -> Message:
         self._count += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -116,6 +117,19 @@ def test_one_that_has_grown_too_large_is_replaced_and_finishes_first(serve, path
     assert told["rss"] > 120 << 20
     assert told["worker_pid"] not in gateway.workers()
     assert len(gateway.workers()) == 2
+
+
+def test_one_that_talks_nonsense_is_replaced_and_the_parent_goes_on(serve, path: str) -> None:
+    gateway = serve(1, program=MISBEHAVING)
+    (first,) = gateway.workers()
+    with gateway.connect() as client:
+        client.send(get("/_weft/babble"))
+        with contextlib.suppress(Closed, CutShort, OSError):
+            client.response()
+    gateway.until(lambda: gateway.events("worker replaced"))
+    (told,) = gateway.events("worker talks nonsense")
+    assert told["worker_pid"] == first
+    assert gateway.ask(get(path)).status == 200
 
 
 class TestSilence:
