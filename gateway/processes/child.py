@@ -14,7 +14,7 @@ from time import monotonic
 
 from gateway.processes.channel import Channel
 from gateway.processes.pulse import Pulse
-from gateway.processes.watch import Watch
+from gateway.processes.watch import Waiting, Watch
 
 __all__ = ["DUMP", "Child", "fork"]
 
@@ -50,8 +50,11 @@ class Child:
         self.told = (0, 0)
         """(workers up, workers wanted), as it has heard last."""
         self.watch = Watch()
+        self.waiting = Waiting()
+        self.is_given_up = False
+        """It has been killed for its silence; the kernel may take its time."""
         self.dumping_until = 0.0
-        """It is given up; until then it may write down where it stands. Monotonic seconds, 0 when it is not."""
+        """It will be given up; until then it may write down where it stands. Monotonic seconds, 0 when it is not."""
         self.deadline = float("inf")
         """Monotonic seconds at which it is killed, whatever it does."""
 

@@ -21,7 +21,7 @@ from time import monotonic
 from gateway.processes.backoff import Backoff
 from gateway.processes.channel import Message
 from gateway.processes.child import DUMP, Child, fork
-from gateway.processes.memory import is_stopped, oom_kills, waited_for_cpu
+from gateway.processes.memory import at_the_processor, is_stopped, oom_kills
 from gateway.processes.watch import START
 from gateway.processes.worker import Build, live
 from gateway.settings import Settings
@@ -173,16 +173,22 @@ class Crew:
 
     def _watch(self, child: Child, now: float) -> None:
         limit = self.settings.server.watchdog
-        if not limit:
+        if not limit or child.is_given_up:
             return
+
+        def waited() -> float:
+            ran, over, wants = at_the_processor(child.pid)
+            return child.waiting.so_far(ran, over, wants=wants, now=now)
+
         last = max(child.pulse.last, self._awake_since)
-        if child.watch.silence(last, now, limit if child.is_ready else START, lambda: waited_for_cpu(child.pid)):
+        if child.watch.silence(last, now, limit if child.is_ready else START, waited):
             child.dumping_until = now + _DUMPING
             child.kill(DUMP)
 
     def _give_up(self, child: Child, now: float) -> None:
         """It won't come back. Its successor does not wait for the kernel to take it away."""
         child.dumping_until = 0.0
+        child.is_given_up = True
         child.deadline = float("inf")
         facts: dict[str, object] = {
             "silent": round(now - child.pulse.last, 2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["is_stopped", "oom_kills", "rss", "waited_for_cpu"]
+__all__ = ["at_the_processor", "is_stopped", "oom_kills", "rss"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -18,20 +18,18 @@ def rss(pid: int) -> int:
         return 0
 
 
-def waited_for_cpu(pid: int) -> float:
-    """Seconds for which its main thread wanted to run and could not, since its start."""
+def at_the_processor(pid: int) -> tuple[float, float, bool]:
+    """(seconds that its main thread has run, seconds that it has waited for a processor in waits that are over, whether it wants to run now)."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
+        ran, waited = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[:2]
+        return int(ran) / 1e9, int(waited) / 1e9, _state(pid) == "R"
+    except (OSError, ValueError):
+        return 0.0, 0.0, False
 
 
 def is_stopped(pid: int) -> bool:
     """By SIGSTOP, or a debugger."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] in ("T", "t")
-    except OSError:
-        return False
+    return _state(pid) in ("T", "t")
 
 
 def oom_kills() -> int:
@@ -42,3 +40,11 @@ def oom_kills() -> int:
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
+def _state(pid: int) -> str:
+    """The kernel's letter for it; "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""

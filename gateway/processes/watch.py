@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["START", "Watch"]
+__all__ = ["START", "Waiting", "Watch"]
 
 START = 30.0
 """Seconds in which a worker must be ready."""
@@ -35,3 +35,17 @@ class Watch:
             self._waited = so_far
         silent -= so_far - self._waited
         return silent if silent >= limit else 0.0
+
+
+class Waiting:
+    """How long one worker has waited for a processor. The kernel writes a wait down when it is over; one that goes on is seen by this: who wants to run gets nowhere."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, float] | None = None
+        self._since = 0.0
+
+    def so_far(self, ran: float, waited: float, *, wants: bool, now: float) -> float:
+        """Seconds, since any fixed time. ran, waited: seconds, as the kernel tells. wants: it could run now. now: monotonic seconds."""
+        if (ran, waited) != self._seen:
+            self._seen, self._since = (ran, waited), now
+        return waited + (now - self._since if wants else 0.0)

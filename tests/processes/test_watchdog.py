@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
+import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from gateway.processes.watch import Watch
+from gateway.processes.child import Child
+from gateway.processes.crew import Crew
+from gateway.processes.watch import Waiting, Watch
+from gateway.settings import load
 from tests.support.raw_client import Closed, CutShort
 
 MISBEHAVING = (str(Path(__file__).with_name("misbehaving.py")),)
@@ -162,3 +168,43 @@ class TestSilence:
             raise AssertionError
 
         assert Watch().silence(10.0, 10.7, 1.5, never) == 0.0
+
+
+class TestWaiting:
+    """A wait is written down by the kernel when it is over, not before."""
+
+    def test_a_wait_that_goes_on_counts(self) -> None:
+        waiting, watch = Waiting(), Watch()
+        for now in (10.8, 11.2, 11.6, 13.0, 20.0):
+            assert watch.silence(10.0, now, 1.5, lambda: waiting.so_far(3.0, 5.0, wants=True, now=now)) == 0.0  # noqa: B023 - called at once
+
+    def test_it_does_not_count_twice_when_it_is_over(self) -> None:
+        waiting = Waiting()
+        assert waiting.so_far(3.0, 5.0, wants=True, now=10.0) == 5.0
+        assert waiting.so_far(3.0, 5.0, wants=True, now=12.0) == 7.0
+        assert waiting.so_far(3.1, 7.0, wants=True, now=12.1) == 7.0
+
+    def test_who_runs_or_sleeps_does_not_wait(self) -> None:
+        waiting = Waiting()
+        for now in range(10, 20):
+            assert waiting.so_far(float(now), 5.0, wants=True, now=now) == 5.0  # a loop that spins
+        waiting.so_far(30.0, 5.0, wants=False, now=30.0)
+        assert waiting.so_far(30.0, 5.0, wants=False, now=40.0) == 5.0  # one that is blocked
+
+
+def test_a_worker_that_takes_its_time_to_die_is_given_up_once(caplog) -> None:
+    settings = load(None, {}, {"upstream.url": "http://127.0.0.1:1", "server.watchdog": 0.5})
+    selector = selectors.DefaultSelector()
+    with socket.create_server(("127.0.0.1", 0)) as listener, subprocess.Popen(["sleep", "60"]) as process, selector:
+        crew = Crew(settings, lambda *_: None, listener, selector, lambda *_: None, owns_port=True)
+        crew.is_ending = True
+        child = Child(1, 1)
+        child.pid, child.is_ready = process.pid, True
+        crew.leaving.add(child)
+        start = time.monotonic()
+        for tenths in range(50):  # nobody reaps it
+            crew.look(start + tenths / 10)
+        child.worker_end.close()
+        os.close(child.dump_write)
+        child.forget()
+    assert [record.message for record in caplog.records] == ["worker given up"]
