@@ -45,9 +45,17 @@ def comparable(seen: list[tuple[int, Fields, bytes]]) -> Any:
     ]
 
 
+def as_far_as_both(one, other):
+    """How much of a response that is cut gets through depends on who reads when; what does is the same."""
+    least = min(len(one[2]), len(other[2]))
+    return (*one[:2], one[2][:least]), (*other[:2], other[2][:least])
+
+
 @pytest.mark.parametrize("case", marked(CASES))
 def test_a_page_of_pieces_is_what_it_should_be_by_both_entrances(case: Case):
     both = [play(case, hot_lane=hot_lane) for hot_lane in (True, False)]
+    if any(isinstance(step, str) and step.startswith("cut") for step in case.steps):
+        both = list(zip(*map(as_far_as_both, *both), strict=True))
     assert comparable(both[0]) == comparable(both[1])
 
 
