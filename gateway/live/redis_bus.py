@@ -22,6 +22,9 @@ __all__ = ["RedisBus"]
 _SIGN_EVERY = 2.0
 _MEMBER_FOR = 10.0
 """Seconds without a sign after which a process is none any more."""
+_FORGOTTEN_AFTER = 60.0
+_LEFT = b"left"
+_NOWHERE: Place = (0, 0)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
 """Seconds between two looks at how far a message has come."""
 
@@ -44,6 +47,9 @@ class RedisBus:
         self._me = f"{os.getpid()}-{os.urandom(6).hex()}".encode("ascii")
         self._logs: dict[str, RedisLog] = {}
         self._signs: dict[bytes, float] = {}  # when we gave the last one for a log; monotonic seconds
+        self._seen: dict[
+            bytes, dict[bytes, float]
+        ] = {}  # by log, whose sign we saw, and when: Redis may lose the list, and they are there all the same
         self._following: list[asyncio.Task[None]] = []
         self._sending: set[asyncio.Task[bool]] = set()
 
@@ -73,6 +79,7 @@ class RedisBus:
             raise ValueError(f"{topic}: has a subscriber already")
         stream = self._prefix + b":" + topic.encode("ascii")
         on_read = partial(self._give_sign, topic)
+        self._seen[stream] = {}
         self._logs[topic] = RedisLog(self._link, stream, subscriber, keep_entries=self._keep_entries, on_read=on_read)
 
     def announce(self, topic: str, message: bytes) -> None:
@@ -106,7 +113,7 @@ class RedisBus:
         await asyncio.gather(*self._following, *self._sending, return_exceptions=True)
         for log in self._logs.values():
             try:
-                await self._link.execute("HDEL", _members(log), self._me)
+                await self._link.execute("HSET", _members(log), self._me, _LEFT)
             except RedisUnavailable:
                 break  # in ten seconds we will be forgotten all the same
 
@@ -120,19 +127,31 @@ class RedisBus:
         """Who has read as far as the log goes now. Later messages only make this stricter."""
         try:
             bounds = await log.bounds()
-            reply = await self._link.execute("HGETALL", _members(log))
+            places = await self._look_around(log)
         except RedisUnavailable:
             return Delivery(shared=True, sent=True, processes=2, reached=1)  # there may be others: we can't know
         wanted = place_of(bounds.last) if bounds is not None else (0, 0)
+        others = self._seen[log.stream]
+        reached = sum(places.get(member, _NOWHERE) >= wanted for member in others)
+        return Delivery(shared=True, sent=True, processes=1 + len(others), reached=1 + reached)
+
+    async def _look_around(self, log: RedisLog) -> dict[bytes, Place]:
+        """How far the others say that they have read. Those who have not said anything for ten seconds are not looked for any more."""
+        reply = await self._link.execute("HGETALL", _members(log))
         signs = dict(zip(reply[::2], reply[1::2], strict=False)) if isinstance(reply, list) else dict(reply or {})
         signs.pop(self._me, None)
-        reached = processes = 1
-        for sign in signs.values():
+        seen, now, places = self._seen.setdefault(log.stream, {}), monotonic(), {}
+        for member, sign in signs.items():
             place, at = _read_sign(sign)
-            if time() - at < _MEMBER_FOR:
-                processes += 1
-                reached += place >= wanted
-        return Delivery(shared=True, sent=True, processes=processes, reached=reached)
+            age = time() - at
+            if age < _MEMBER_FOR:
+                seen[member], places[member] = now - max(0.0, age), place
+            elif sign == _LEFT or age > _FORGOTTEN_AFTER:
+                seen.pop(member, None)
+                await self._link.execute("HDEL", _members(log), member)
+        for member in [member for member, at in seen.items() if now - at >= _MEMBER_FOR]:
+            del seen[member]
+        return places
 
     async def _give_sign(self, topic: str, is_news: bool) -> None:  # noqa: FBT001 - RedisLog's own way of calling
         """Tell the others that we are here, and how far we have read; and that the log is still of use. Raises RedisUnavailable."""
@@ -143,6 +162,7 @@ class RedisBus:
         members = _members(log)
         await self._link.execute("HSET", members, self._me, b"%d-%d@%d" % (*log.last, int(time() * 1000)))
         if not is_news:
+            await self._look_around(log)
             for key in (members, log.stream):
                 await self._link.execute("EXPIRE", key, int(self._keep_for))
 
@@ -157,4 +177,4 @@ def _read_sign(sign: bytes) -> tuple[Place, float]:
     try:
         return place_of(entry), int(milliseconds) / 1000
     except ValueError:
-        return (0, 0), 0.0
+        return _NOWHERE, 0.0

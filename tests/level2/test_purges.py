@@ -111,6 +111,19 @@ class TestRedisIsAway:
         until(lambda: figure(one, "weft_bus_pending") == 0)
         assert figure(two, "weft_bus_gaps_total") == 0, "nothing else was dropped"
 
+    def test_a_process_that_has_not_come_back_yet_is_not_taken_for_gone(self, apart, path):
+        """Redis was restarted, so it has lost the list of who is there; two has no way to it."""
+        one, two = apart.gateways
+        until(lambda: json.loads(purge(one, '{"tags": ["other"]}').body)["fleet"]["processes"] == 2)
+        apart.wire.cut()
+        apart.redis.restart()
+        until(lambda: figure(one, "weft_bus_live") == 1)
+        answer = purge(one, '{"tags": ["news"], "hard": true}')
+        told = json.loads(answer.body)
+        assert (answer.status, told["fleet"]["processes"], told["fleet"]["reached"]) == (202, 2, 1)
+        apart.wire.mend()
+        until(lambda: get(two, path).body == b"new")
+
     def test_frozen(self, apart, path):
         one, two = apart.gateways
         apart.redis.freeze()
