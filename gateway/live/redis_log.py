@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 _WAIT = 0.5
 """Seconds at the end of the log until we look whether it is still the same one."""
-_PAUSE = 0.2
+_PAUSE = 0.05
 """Seconds between two tries while Redis is away."""
 _LIVE_FOR = 2.0
 """Seconds without news from Redis after which what we know of the log is old."""
