@@ -153,6 +153,8 @@ class RedisLog:
                 if not is_joined or self._is_lost(await self.bounds()):
                     is_joined = False
                     await self._join()
+                    await self._on_read(True)  # who counts as live counts for others
+                    self._live_at = monotonic()
                     is_joined = True
                 await self._send_unsent()
                 await self._read()
@@ -262,12 +264,10 @@ class RedisLog:
                 is_out_of_order |= self._take(entry, fields)
                 there.add(fields.get(_ID, b""))
             cursor = entries[-1][0]
-            self._live_at = monotonic()
             await asyncio.sleep(0)
         if is_out_of_order and self.last is not None:
             # A new message with an early place: nothing that was stored before the end of this log can be judged by places.
             self._miss(self.last)
-        self._live_at = monotonic()
         return there
 
     async def _put_back(self, there: set[bytes]) -> None:
