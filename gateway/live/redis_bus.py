@@ -158,10 +158,11 @@ class RedisBus:
         log = self._logs[topic]
         if log.last is None or (not is_news and monotonic() - self._signs.get(log.stream, 0.0) < _SIGN_EVERY):
             return
+        is_first = log.stream not in self._signs
         self._signs[log.stream] = monotonic()
         members = _members(log)
         await self._link.execute("HSET", members, self._me, b"%d-%d@%d" % (*log.last, int(time() * 1000)))
-        if not is_news:
+        if is_first or not is_news:
             await self._look_around(log)
             for key in (members, log.stream):
                 await self._link.execute("EXPIRE", key, int(self._keep_for))
