@@ -113,7 +113,7 @@ class RedisBus:
         await asyncio.gather(*self._following, *self._sending, return_exceptions=True)
         for log in self._logs.values():
             try:
-                await self._link.execute("HSET", _members(log), self._me, _LEFT)
+                await self._link.execute("HSET", _members(log), self._me, b"%s@%d" % (_LEFT, int(time() * 1000)))
             except RedisUnavailable:
                 break  # in ten seconds we will be forgotten all the same
 
@@ -140,15 +140,16 @@ class RedisBus:
         reply = await self._link.execute("HGETALL", _members(log))
         signs = dict(zip(reply[::2], reply[1::2], strict=False)) if isinstance(reply, list) else dict(reply or {})
         signs.pop(self._me, None)
-        seen, now, places = self._seen.setdefault(log.stream, {}), monotonic(), {}
+        seen, now, places = self._seen[log.stream], monotonic(), {}
         for member, sign in signs.items():
             place, at = _read_sign(sign)
             age = time() - at
-            if age < _MEMBER_FOR:
-                seen[member], places[member] = now - max(0.0, age), place
-            elif sign == _LEFT or age > _FORGOTTEN_AFTER:
-                seen.pop(member, None)
+            if age > _FORGOTTEN_AFTER:
                 await self._link.execute("HDEL", _members(log), member)
+            if sign.startswith(_LEFT):
+                seen.pop(member, None)
+            elif age < _MEMBER_FOR:
+                seen[member], places[member] = now - max(0.0, age), place
         for member in [member for member, at in seen.items() if now - at >= _MEMBER_FOR]:
             del seen[member]
         return places
@@ -173,9 +174,9 @@ def _members(log: RedisLog) -> bytes:
 
 
 def _read_sign(sign: bytes) -> tuple[Place, float]:
-    """(place, epoch seconds) of a member's sign of life; long ago for what can't be read."""
+    """(place, epoch seconds) of a member's sign of life, or of its leave; long ago for what can't be read."""
     entry, _, milliseconds = sign.partition(b"@")
     try:
-        return place_of(entry), int(milliseconds) / 1000
+        return _NOWHERE if entry == _LEFT else place_of(entry), int(milliseconds) / 1000
     except ValueError:
         return _NOWHERE, 0.0

@@ -65,6 +65,20 @@ def test_a_process_that_starts_later_hears_it_too(fleet, origin, redis, stored):
     assert get(fleet.add(), stored).body == b"new"
 
 
+def test_nobody_waits_for_a_process_that_has_left(origin, redis):
+    fleet = Fleet(origin, redis, 3, redis__prefix="leaving")
+    try:
+        count = len(fleet.gateways)
+        until(lambda: json.loads(purge(fleet.gateways[0], '{"tags": ["x"]}').body)["fleet"]["processes"] == count)
+        fleet.gateways.pop().stop()
+        for gateway in fleet.gateways:  # whoever looks first leaves the word for the others
+            answer = purge(gateway, '{"tags": ["x"]}')
+            assert answer.status == 200
+            assert json.loads(answer.body)["fleet"] == {"sent": True, "processes": count - 1, "reached": count - 1}
+    finally:
+        fleet.close()
+
+
 def test_an_unsafe_request_invalidates_everywhere(fleet, stored):
     one, two = fleet.gateways[:2]
     assert post(one, stored).status == 204
