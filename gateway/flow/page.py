@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from gateway.cache.collapse import SpoolReader
-from gateway.cache.entry import Entry, encode_block
+from gateway.cache.entry import Entry
 from gateway.cache.memory_store import MAX_FREQUENCY
 from gateway.cache.plan import Forward, ForwardReason, Plan, Refuse, Reuse, plan
 from gateway.cache.policy import Reason
@@ -24,12 +24,13 @@ from gateway.cache.status import encode_hit, encode_member
 from gateway.cache.store import Shelf, Store
 from gateway.errors import BadRequest, GatewayError, UpstreamError
 from gateway.flow.admission import Admission, Shed
+from gateway.flow.arriving import pass_arriving
 from gateway.flow.assembly.composite import piece_of_filling
 from gateway.flow.assembly.kitchen import Guests
 from gateway.flow.assembly.loom import Loom
 from gateway.flow.assembly.template import Template, is_page, template_of
 from gateway.flow.assembly.weaver import Weaver
-from gateway.flow.deliver import NOT_IN_304, deliver, wants_part_of
+from gateway.flow.deliver import deliver, wants_part_of
 from gateway.flow.forward import Forwarder
 from gateway.flow.joining import may_share, suits
 from gateway.flow.landing import Filling, Flight, Landing
@@ -42,7 +43,7 @@ from gateway.flow.rendered import Rendered
 from gateway.flow.response import Facts, Response, allows_content
 from gateway.flow.routes import Route, Routes
 from gateway.flow.shedding import Shedding
-from gateway.semantics.conditional import CONDITIONAL, is_not_modified
+from gateway.semantics.conditional import CONDITIONAL
 from gateway.semantics.message import Request, Section, first
 from gateway.telemetry.trace import TraceNode
 from gateway.upstream.origin import OriginResponse
@@ -542,7 +543,6 @@ class Page:
     def _of_filling(
         self, visit: Visit, filling: Filling, facts: Facts, member: bytes, reader: SpoolReader | None, now: float, *, own: bool
     ) -> Response:
-        request = visit.request
         entry = filling.entry
         as_sent = own and filling.extent is not None  # the part that this client asked the origin for
         if entry is not None and filling.spool.done and not as_sent:
@@ -550,25 +550,7 @@ class Page:
             response = self._delivered(visit, entry, now, facts, member)
             if response is not None:
                 return response
-        age = max(0, int(now - filling.terms.born))
-        made = b"age: %d\r\ncache-status: %s\r\n" % (age, member)
-        etag, modified = first(filling.fields, b"etag"), first(filling.fields, b"last-modified")
-        if (
-            filling.status == 200
-            and request.method == b"GET"
-            and is_not_modified(request.fields, etag, modified, filling.terms.date, now)
-        ):
-            kept = [field for field in filling.fields if field[0] not in NOT_IN_304]
-            return Response(304, encode_block(kept) + made, None, facts)
-        block = encode_block(filling.fields) + made
-        if filling.extent is not None:
-            start, stop, complete = filling.extent
-            block += b"content-range: bytes %d-%d/%s\r\n" % (start, stop - 1, b"*" if complete is None else b"%d" % complete)
-        if reader is None and allows_content(filling.status):
-            reader = filling.spool.read()  # stored, yet what this client gets is not what would come from the store
-        response = Response(filling.status, block, reader, facts, length=filling.length)
-        response.source = filling
-        return response
+        return pass_arriving(filling, visit.request, reader, facts, member, now)
 
     async def _relayed(self, visit: Visit, reason: ForwardReason, entry: Entry | None = None, *, detail: str = "") -> Response:
         """The response for this client alone."""
